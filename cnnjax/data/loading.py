@@ -1,0 +1,154 @@
+"""`load`: a data set by its name, from the first place that has it."""
+
+import difflib
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from cnnjax.data import digits, directories, prepared, published, signals
+from cnnjax.data.dataset import Dataset
+from cnnjax.data.known import KNOWN
+from cnnjax.errors import UserError
+
+GENERATED: dict[str, Callable[[], Dataset]] = {
+    "digits": digits.load,
+    "mnist1d": signals.load,
+    "mnist1d_shuffled": lambda: signals.load(shuffled=True),
+}
+"""The sets that need no files."""
+
+NAMES: tuple[str, ...] = (*GENERATED, *KNOWN)
+"""The sets known by name; any other that tensorflow-datasets has prepared can be loaded too."""
+
+DEBIAN = {"fashion_mnist": Path("/usr/share/datasets/fashion-mnist")}
+"""Where Debian's packages put a set: dataset-fashion-mnist."""
+
+
+def load(name: str, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
+    """Returns a data set with its train, validation and test splits; it never downloads anything.
+
+    - `digits`, `mnist1d` and `mnist1d_shuffled` need no files.
+    - `mnist`, `fashion_mnist` and `kmnist` are read from the first of these: idx files in
+      DATA_DIR/NAME, Debian's folder (fashion_mnist), a prepared tensorflow-datasets directory.
+      Their content is checked by SHA-256 and is the same wherever it came from. 5,000 of the
+      training images, a fixed stratified choice, are the validation split.
+    - Any other name is an image-classification set of tensorflow-datasets that has been prepared as
+      array_record, such as `cifar10` or `emnist/balanced`.
+
+    Prepared directories are looked for in `data_dir`, in $TFDS_DATA_DIR and in
+    ~/tensorflow_datasets, in that order.
+
+    Args:
+      name: The set.
+      data_dir: The folder that holds a folder for each set. None leaves the other places.
+
+    Returns:
+      The data set; its arrays are read-only.
+
+    Raises:
+      UserError: The name is unknown, the set is nowhere to be found, or a file of it is truncated,
+        corrupt, mislabelled or of a form that does not fit. The message is one line.
+
+    >>> digits = load("digits")
+    >>> digits.train.images.shape, digits.train.labels.dtype
+    ((1079, 28, 28, 1), dtype('int32'))
+    """
+    if name in GENERATED:
+        return GENERATED[name]()
+    root = check_data_dir(data_dir)
+    check_name(name)
+    if name in KNOWN:
+        for folder in idx_folders(name, root):
+            if published.holds_files(folder):
+                arrays = published.read_folder(name, folder)
+                return published.assemble(name, *arrays, source=f"idx files in {folder}")
+    roots = directories.roots(root)
+    directory = directories.find(name, roots)
+    if directory is not None:
+        return prepared.load(name, directory)
+    raise _missing(name, root, roots)
+
+
+def idx_folders(name: str, data_dir: Path | None) -> list[Path]:
+    """Returns the folders in which the idx files of a published set are looked for, in that order.
+
+    Args:
+      name: The set.
+      data_dir: What the user named, or None.
+    """
+    if name not in KNOWN:
+        return []
+    own = [data_dir / name] if data_dir is not None else []
+    if own and own[0].exists() and not own[0].is_dir():
+        raise UserError(
+            f"{own[0]}: not a directory; expected the folder of {name}'s four idx files."
+        )
+    return own + ([DEBIAN[name]] if name in DEBIAN else [])
+
+
+def check_data_dir(data_dir: str | os.PathLike[str] | None) -> Path | None:
+    """Returns the folder that the user named as a path, or None.
+
+    Raises:
+      UserError: There is no such folder, or it is a file.
+    """
+    if data_dir is None:
+        return None
+    path = Path(data_dir).expanduser()
+    if not path.exists():
+        raise UserError(f"data_dir={str(data_dir)!r}: no such directory.")
+    if not path.is_dir():
+        raise UserError(f"data_dir={str(data_dir)!r}: not a directory.")
+    return path
+
+
+def check_name(name: str) -> None:
+    """Raises when no set can have this name, suggesting the nearest that one has.
+
+    Raises:
+      UserError: The name is of the wrong form.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*(/[A-Za-z0-9_.+-]+)?", name):
+        raise unknown(name)
+
+
+def unknown(name: str) -> UserError:
+    """Returns the error for a name that nobody knows, with the nearest one that somebody does."""
+    official = official_names()
+    near = difflib.get_close_matches(name.split("/")[0].lower(), NAMES, n=1)
+    near = near or difflib.get_close_matches(name.split("/")[0].lower(), official, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else "there is none of that name. "
+    return UserError(
+        f"dataset={name!r}: {hint}Known: {', '.join(NAMES)}, and the image sets that "
+        "tensorflow-datasets has prepared."
+    )
+
+
+def official_names() -> list[str]:
+    """Returns the names of every set that tensorflow-datasets can prepare."""
+    import tensorflow_datasets as tfds
+
+    return tfds.list_builders(with_community_datasets=False)
+
+
+def _missing(name: str, data_dir: Path | None, places: list[Path]) -> UserError:
+    """Returns the error for a set that is nowhere: every place tried, and how to get it."""
+    if name not in KNOWN and name.split("/")[0] not in official_names():
+        return unknown(name)
+    tried = [f"{folder} (idx files)" for folder in idx_folders(name, data_dir)]
+    tried += [f"{place / name} (prepared as array_record)" for place in places]
+    command = f"python -m cnnjax.data prepare {name}"
+    command += "" if data_dir is None else f" --data_dir={data_dir}"
+    if name not in KNOWN:
+        ways = [f"run `{command}`"]
+    else:
+        ways = [
+            f"put its four idx files into DATA_DIR/{name} and name DATA_DIR",
+            f"run `{command} --manual_dir=FOLDER`",
+        ]
+    if name in DEBIAN:
+        ways.insert(0, "`apt-get install dataset-fashion-mnist`")
+    return UserError(
+        f"{name}: not found. Looked in {', '.join(tried)}. To get it: {', or '.join(ways)}."
+    )
