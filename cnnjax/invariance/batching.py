@@ -1,0 +1,51 @@
+"""Test sets in equal batches, so that one compiled body serves all of them, padding included."""
+
+import math
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Num, Shaped
+
+
+def unit(images: Num[Array | np.ndarray, "*shape"]) -> Float[Array, "*shape"]:
+    """Pixels as float32 in [0, 1]; what is stored as floats keeps its values.
+
+    >>> import numpy as np
+    >>> unit(np.array([0, 255], np.uint8)).tolist()
+    [0.0, 1.0]
+    """
+    if images.dtype == jnp.uint8:
+        return jnp.asarray(images, jnp.float32) / 255.0
+    return jnp.asarray(images, jnp.float32)
+
+
+def size(examples: int, batch_size: int) -> tuple[int, int]:
+    """(number of batches, their size): no larger than `batch_size`, as equal as they can be.
+
+    Raises:
+      ValueError: There are no examples, or the batch size is not positive.
+
+    >>> size(10_000, 512)
+    (20, 500)
+    """
+    if examples < 1:
+        raise ValueError(f"examples={examples}: expected an integer ≥ 1")
+    if batch_size < 1:
+        raise ValueError(f"batch_size={batch_size}: expected an integer ≥ 1")
+    batches = math.ceil(examples / batch_size)
+    return batches, math.ceil(examples / batches)
+
+
+def split(
+    values: Shaped[Array | np.ndarray, "examples *shape"], batch_size: int
+) -> Shaped[Array, "batches batch *shape"]:
+    """Cuts an array into equal batches; the end of the last one is filled with zeros."""
+    batches, each = size(values.shape[0], batch_size)
+    padding = [(0, batches * each - values.shape[0])] + [(0, 0)] * (values.ndim - 1)
+    return jnp.pad(jnp.asarray(values), padding).reshape(batches, each, *values.shape[1:])
+
+
+def real(examples: int, batch_size: int) -> Bool[np.ndarray, "batches batch"]:
+    """Which places of the batches hold an example and not padding."""
+    batches, each = size(examples, batch_size)
+    return (np.arange(batches * each) < examples).reshape(batches, each)

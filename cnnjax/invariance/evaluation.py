@@ -1,0 +1,139 @@
+"""Exact sums over a test set, and the two best guesses for each of its examples."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Num
+
+from cnnjax.invariance import batching
+
+Predict = Callable[[Any, Array], Array]
+"""predict(variables, inputs) -> logits: pure, traceable, and given float inputs, [0, 1] for images.
+
+Compiled programs are kept per function object: hand over the same one for every member.
+"""
+
+
+class Evaluation(NamedTuple):
+    """Sums over examples, so that batches of any size add up exactly.
+
+    Attributes:
+      correct: Number of examples whose class is the label.
+      loss: Sum of the cross-entropies, in nats.
+      examples: Number of examples.
+    """
+
+    correct: Int[Array, ""]
+    loss: Float[Array, ""]
+    examples: Int[Array, ""]
+
+
+class TopTwo(NamedTuple):
+    """The two most probable classes of each example.
+
+    Attributes:
+      first: The most probable class; of equals, the lowest.
+      first_probability: Its softmax probability.
+      second: The next class.
+      second_probability: Its softmax probability.
+    """
+
+    first: Int[Array, " examples"]
+    first_probability: Float[Array, " examples"]
+    second: Int[Array, " examples"]
+    second_probability: Float[Array, " examples"]
+
+
+def classes(logits: Float[Array, "batch classes"]) -> Int[Array, " batch"]:
+    """The predicted class, or −1 where a logit is not a number: that is no answer at all."""
+    return jnp.where(jnp.isnan(logits).any(axis=-1), -1, jnp.argmax(logits, axis=-1))
+
+
+@partial(jax.jit, static_argnames=("predict", "batch_size"))
+def evaluate(
+    predict: Predict,
+    variables: Any,
+    images: Num[Array | np.ndarray, "examples *space channels"],
+    labels: Int[Array | np.ndarray, " examples"],
+    *,
+    batch_size: int = 500,
+) -> Evaluation:
+    """Counts what a model gets right and sums its cross-entropy −log softmax(logits)[label].
+
+    It is compiled, and it may be traced: under `jax.vmap` or `jax.lax.map` over stacked variables
+    it evaluates all members of a group.
+
+    Args:
+      predict: predict(variables, inputs) -> logits.
+      variables: The model's variables.
+      images: uint8 pixels, or floats that are passed on as they are.
+      labels: Classes, 0-based.
+      batch_size: Largest batch; the padding of the last one counts for nothing.
+
+    Returns:
+      The sums.
+
+    Raises:
+      ValueError: There are no examples, or the batch size is not positive.
+
+    >>> import jax.numpy as jnp
+    >>> logits = jnp.array([[2.0, 1.0], [0.0, 3.0], [1.0, 0.0]])[:, None]
+    >>> sums = evaluate(lambda _, x: x[:, 0], {}, logits, jnp.array([0, 1, 1]), batch_size=2)
+    >>> int(sums.correct), int(sums.examples)
+    (2, 3)
+    """
+
+    def one(batch: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+        inputs, truth, real = batch
+        logits = predict(variables, batching.unit(inputs))
+        log_probability = jax.nn.log_softmax(logits.astype(jnp.float32))
+        loss = -jnp.take_along_axis(log_probability, truth[:, None], axis=-1)[:, 0]
+        return jnp.sum(real & (classes(logits) == truth)), jnp.sum(jnp.where(real, loss, 0.0))
+
+    examples = images.shape[0]
+    batches = (
+        batching.split(images, batch_size),
+        batching.split(labels, batch_size),
+        jnp.asarray(batching.real(examples, batch_size)),
+    )
+    correct, loss = jax.lax.map(one, batches)
+    return Evaluation(jnp.sum(correct), jnp.sum(loss), jnp.int32(examples))
+
+
+@partial(jax.jit, static_argnames=("predict", "batch_size"))
+def top_two(
+    predict: Predict,
+    variables: Any,
+    images: Num[Array | np.ndarray, "examples *space channels"],
+    *,
+    batch_size: int = 500,
+) -> TopTwo:
+    """First and second guess for every example, with their probabilities.
+
+    Args:
+      predict: predict(variables, inputs) -> logits, for at least two classes.
+      variables: The model's variables.
+      images: uint8 pixels, or floats that are passed on as they are.
+      batch_size: Largest batch.
+
+    Returns:
+      One entry an example, in order.
+
+    Raises:
+      ValueError: There are no examples, or the batch size is not positive.
+    """
+
+    def one(inputs: Array) -> tuple[Array, Array]:
+        logits = predict(variables, batching.unit(inputs)).astype(jnp.float32)
+        probabilities, guesses = jax.lax.top_k(jax.nn.softmax(logits), 2)
+        return guesses, probabilities
+
+    guesses, probabilities = jax.tree.map(
+        lambda values: values.reshape(-1, 2)[: images.shape[0]],
+        jax.lax.map(one, batching.split(images, batch_size)),
+    )
+    return TopTwo(guesses[:, 0], probabilities[:, 0], guesses[:, 1], probabilities[:, 1])
