@@ -1,0 +1,25 @@
+"""Training: the state of a member, its update, the loop over a group, checkpoints.
+
+Start with `loop.train`; `step.train_steps` is one member's updates.
+"""
+
+from cnnjax.train.checkpoint import Checkpoints
+from cnnjax.train.loop import Progress, Trained, initial, train
+from cnnjax.train.state import Hyper, Keys, State, keys
+from cnnjax.train.step import Examples, Recipe, cross_entropy, train_steps
+
+__all__ = [
+    "Checkpoints",
+    "Examples",
+    "Hyper",
+    "Keys",
+    "Progress",
+    "Recipe",
+    "State",
+    "Trained",
+    "cross_entropy",
+    "initial",
+    "keys",
+    "train",
+    "train_steps",
+]

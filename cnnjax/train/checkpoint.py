@@ -1,0 +1,52 @@
+"""A group's states on disk: written by Orbax, whole or not at all."""
+
+import pathlib
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+
+
+class Checkpoints:
+    """The newest states of one group of members.
+
+    Args:
+      directory: The group's folder; made when it is missing.
+    """
+
+    def __init__(self, directory: pathlib.Path):
+        self._manager = ocp.CheckpointManager(
+            directory.resolve(),  # Orbax takes absolute paths only
+            options=ocp.CheckpointManagerOptions(
+                max_to_keep=1, create=True, enable_async_checkpointing=False
+            ),
+        )
+
+    @property
+    def step(self) -> int | None:
+        """The step of the newest checkpoint, or None when there is none."""
+        return self._manager.latest_step()
+
+    def save(self, step: int, tree: Any) -> None:
+        """Writes `tree` as the state after `step` updates and removes the one before.
+
+        A process that is killed meanwhile leaves the one before in place.
+        """
+        if step != self.step:
+            self._manager.save(step, args=ocp.args.StandardSave(tree))
+
+    def restore(self, like: Any) -> Any:
+        """The newest checkpoint.
+
+        Args:
+          like: A tree of arrays or `jax.ShapeDtypeStruct` with the shapes that are expected.
+
+        Returns:
+          A tree of the same structure.
+        """
+        abstract = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), like)
+        return self._manager.restore(self.step, args=ocp.args.StandardRestore(abstract))
+
+    def close(self) -> None:
+        """Releases Orbax's threads."""
+        self._manager.close()

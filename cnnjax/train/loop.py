@@ -1,0 +1,143 @@
+"""The training loop: a group of members from their first step to their last."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cnnjax.train import interrupt, layout, state, step
+from cnnjax.train.checkpoint import Checkpoints
+
+
+class Progress(NamedTuple):
+    """What the loop tells after every call of the compiled program.
+
+    Attributes:
+      step: Updates made so far, by every member.
+      loss: Mean training loss since the last report, one per member.
+      accuracy: Mean accuracy on the training batches since the last report, one per member.
+      images_per_second: All members together, without compilation.
+    """
+
+    step: int
+    loss: np.ndarray
+    accuracy: np.ndarray
+    images_per_second: float
+
+
+class Trained(NamedTuple):
+    """A trained group.
+
+    Attributes:
+      states: The final states, stacked over members.
+      seconds: Time spent in updates, all members together, over every launch that took part;
+        compilation is not counted.
+    """
+
+    states: state.State
+    seconds: float
+
+
+def initial(recipe: step.Recipe, hypers: state.Hyper, images: Any) -> state.State:
+    """The states of a group before its first step.
+
+    Args:
+      recipe: What the group shares.
+      hypers: The members' numbers, stacked.
+      images: A few images as stored; only their shape matters.
+
+    Returns:
+      The states, stacked.
+    """
+    inputs = recipe.door(step.door_module.unit(images[:1]))
+
+    @jax.jit
+    def create(hypers: state.Hyper) -> state.State:
+        one = lambda hyper: state.create(recipe.network, recipe.optimizer(hyper), hyper, inputs)  # noqa: E731
+        return jax.lax.map(one, hypers)
+
+    return create(hypers)
+
+
+def train(
+    recipe: step.Recipe,
+    hypers: state.Hyper,
+    examples: step.Examples,
+    steps: int,
+    *,
+    checkpoints: Checkpoints | None = None,
+    members_layout: str = "auto",
+    checkpoint_seconds: float = 30.0,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> Trained:
+    """Trains every member of a group for `steps` updates in one compiled program.
+
+    The program is called for as many updates at a time as take about a second, so that progress is
+    shown and a signal is answered; how the calls are cut does not change any bit.
+
+    Args:
+      recipe: What the group shares.
+      hypers: The members' numbers, stacked.
+      examples: The training split, on the device.
+      steps: Updates for each member.
+      checkpoints: Where states are kept. The newest one is taken up; one is written at the end,
+        every `checkpoint_seconds`, and when SIGTERM or Ctrl-C arrives.
+      members_layout: One of `config.LAYOUTS`.
+      checkpoint_seconds: Time between checkpoints.
+      report: Called with the progress after every call.
+
+    Returns:
+      The final states and the time they took.
+
+    Raises:
+      SystemExit: A signal asked to stop; the state was written. The status is 128 plus its number.
+    """
+    members = len(hypers.seed)
+    kept = {"states": initial(recipe, hypers, examples.images), "seconds": np.zeros(())}
+    if checkpoints is not None and checkpoints.step is not None:
+        kept = checkpoints.restore(kept)
+    states, seconds = kept["states"], float(kept["seconds"])
+    done = int(states.step[0])
+
+    (states, hypers), examples = layout.place((states, hypers), examples, members)
+
+    def one_member(member: Any, shared: Any) -> Any:
+        return step.train_steps(recipe, *member, *shared)
+
+    mapped = layout.over_members(one_member, members_layout, members)
+
+    @partial(jax.jit, donate_argnums=0)
+    def program(states: state.State, hypers: state.Hyper, examples: Any, length: Any) -> Any:
+        return mapped((states, hypers), (examples, length))
+
+    # Compiled by a call for no updates at all, so that compilation is not in the timing.
+    states, _ = program(states, hypers, examples, jnp.int32(0))
+
+    saved_at, length = time.monotonic(), 1
+    with interrupt.requested() as stop:
+        while done < steps:
+            length = min(length, steps - done)
+            start = time.monotonic()
+            states, totals = program(states, hypers, examples, jnp.int32(length))
+            loss, accuracy = np.asarray(totals).T
+            took = time.monotonic() - start
+
+            done, seconds = done + length, seconds + took
+            report(Progress(done, loss, accuracy, members * length * recipe.batch_size / took))
+            # Aim at a second a call, but never more than four times the last one: the first call
+            # says little about the pace.
+            length = max(1, min(4 * length, round(length / took)))
+
+            if checkpoints is None:
+                continue
+            late = time.monotonic() - saved_at > checkpoint_seconds
+            if late or done == steps or stop():
+                checkpoints.save(done, {"states": states, "seconds": np.asarray(seconds)})
+                saved_at = time.monotonic()
+            if stop():
+                raise SystemExit(128 + stop())
+    return Trained(states, seconds)

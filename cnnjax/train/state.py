@@ -1,0 +1,100 @@
+"""What a run carries from step to step, and the numbers that tell one member from another."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+from jaxtyping import Array, Float, Int, Key
+
+
+class Hyper(NamedTuple):
+    """The numbers of one member: all traced, so that members share one compiled program.
+
+    Attributes:
+      seed: Names every random draw of the member.
+      learning_rate: Peak of the schedule.
+      weight_decay: Decoupled decay of the kernels (biases are not decayed).
+      label_smoothing: Share of each target that is spread over all classes, in [0, 1).
+      augment_strength: Factor on every range of the training distortion; 0 gives the image back.
+      train_size: How many training examples the member sees.
+      label_noise: Share of training labels that are replaced by a random class, in [0, 1].
+    """
+
+    seed: Int[Array, "..."]
+    learning_rate: Float[Array, "..."]
+    weight_decay: Float[Array, "..."]
+    label_smoothing: Float[Array, "..."]
+    augment_strength: Float[Array, "..."]
+    train_size: Int[Array, "..."]
+    label_noise: Float[Array, "..."]
+
+
+@struct.dataclass
+class State:
+    """A member's training state; a group's states are stacked along a leading axis.
+
+    The random key is not here: every draw is keyed by (seed, purpose, step), so a resumed run sees
+    exactly what an uninterrupted one would have.
+
+    Attributes:
+      variables: `{"params": …}` and, for networks with batch statistics, `"batch_stats"`.
+      optimizer: Optax's state.
+      step: Number of updates made, an int32.
+      finite: Whether every loss so far was finite, a bool.
+    """
+
+    # jax passes through a pytree things that are no arrays (shapes, shardings), so nothing is promised
+    # of the leaves here.
+    variables: Any
+    optimizer: Any
+    step: Any
+    finite: Any
+
+
+class Keys(NamedTuple):
+    """A member's random keys, one for each purpose.
+
+    Attributes:
+      init: The parameters before the first step.
+      data: Which examples are seen, and which of their labels are wrong.
+      order: The order of the examples, epoch by epoch.
+      augment: The distortions, step by step.
+      dropout: What the network itself draws, step by step.
+    """
+
+    init: Key[Array, "..."]
+    data: Key[Array, "..."]
+    order: Key[Array, "..."]
+    augment: Key[Array, "..."]
+    dropout: Key[Array, "..."]
+
+
+def keys(hyper: Hyper) -> Keys:
+    """The member's random keys; of its numbers only the seed is used."""
+    # One split and few draws throughout: on the CPU each takes a third of a second to compile.
+    return Keys(*jax.random.split(jax.random.key(hyper.seed), len(Keys._fields)))
+
+
+def create(
+    network: Any, optimizer: optax.GradientTransformation, hyper: Hyper, inputs: Any
+) -> State:
+    """A member's state before its first step.
+
+    Args:
+      network: The seam, with `init(key, x)`.
+      optimizer: The transformation whose state is created.
+      hyper: The member's numbers.
+      inputs: An example batch of network inputs; only its shape matters.
+
+    Returns:
+      The state at step 0.
+    """
+    variables = network.init(keys(hyper).init, inputs)
+    return State(
+        variables=variables,
+        optimizer=optimizer.init(variables["params"]),
+        step=jnp.zeros((), jnp.int32),
+        finite=jnp.ones((), bool),
+    )

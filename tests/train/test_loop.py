@@ -1,0 +1,118 @@
+"""Groups: members together and alone, on one device and two, stopped and resumed, diverged."""
+
+import os
+import signal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import toy
+
+from cnnjax import train
+from cnnjax.errors import UserError
+from cnnjax.train import layout
+
+STEPS = 12
+
+
+def noisy(key, images, labels, strength):
+    return images + strength * jax.random.normal(key, images.shape)
+
+
+def trained(hypers, **options):
+    recipe = toy.recipe(STEPS, augment=noisy)
+    return train.train(recipe, hypers, toy.examples(), STEPS, **options)
+
+
+def weights(result):
+    return np.asarray(result.states.variables["params"]["w"])
+
+
+@pytest.mark.parametrize("members_layout", ["map", "vmap"])
+@pytest.mark.parametrize("members", [3, 4])  # 3 stay on one device, 4 are divided among two
+def test_a_member_is_the_same_in_a_group_as_alone(members_layout, members):
+    hypers = toy.hypers(members, learning_rate=np.linspace(0.1, 0.6, members), augment_strength=0.1)
+    together = weights(trained(hypers, members_layout=members_layout))
+    alone = jax.tree.map(lambda leaf: leaf[-1:], hypers)
+    np.testing.assert_allclose(weights(trained(alone))[0], together[-1], atol=1e-6)
+    assert len({each.tobytes() for each in together}) == members
+
+
+def test_members_are_divided_among_the_devices():
+    assert layout.member_mesh(4).size == 2
+    assert layout.member_mesh(3).size == 1
+    stacked, shared = layout.place(jnp.zeros((4, 2)), jnp.zeros(3), 4)
+    assert len(stacked.sharding.device_set) == len(shared.sharding.device_set) == 2
+
+
+def test_the_same_launch_twice_gives_the_same_bits():
+    hypers = toy.hypers(2, augment_strength=0.1)
+    assert np.array_equal(weights(trained(hypers)), weights(trained(hypers)))
+
+
+def test_training_learns():
+    accuracies = []
+    report = lambda progress: accuracies.append(float(progress.accuracy[0]))  # noqa: E731
+    train.train(toy.recipe(200), toy.hypers(), toy.examples(), 200, report=report)
+    assert accuracies[-1] > 0.9 > accuracies[0]
+
+
+def test_a_diverged_member_is_flagged_and_leaves_the_others_alone():
+    rates = np.array([0.5, 3e38, 0.5])
+    result = trained(toy.hypers(3, seed=[0, 1, 0], learning_rate=rates))
+    assert np.asarray(result.states.finite).tolist() == [True, False, True]
+    healthy = trained(toy.hypers(1))
+    np.testing.assert_array_equal(weights(result)[0], weights(healthy)[0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_run_resumes_with_the_same_bits(tmp_path, number):
+    hypers = toy.hypers(2, augment_strength=0.1)
+    whole = trained(hypers)
+
+    def stop(progress):
+        if progress.step < STEPS:
+            os.kill(os.getpid(), number)
+
+    checkpoints = train.Checkpoints(tmp_path / "group")
+    with pytest.raises(SystemExit) as stopped:
+        trained(hypers, checkpoints=checkpoints, report=stop)
+    assert stopped.value.code == 128 + number
+    assert 0 < checkpoints.step < STEPS
+    checkpoints.close()
+
+    steps = []
+    checkpoints = train.Checkpoints(tmp_path / "group")
+    resumed = trained(hypers, checkpoints=checkpoints, report=lambda each: steps.append(each.step))
+    checkpoints.close()
+    assert steps[0] > 1
+    jax.tree.map(np.testing.assert_array_equal, whole.states, resumed.states)
+
+
+def test_a_finished_group_is_not_trained_again(tmp_path):
+    hypers, checkpoints = toy.hypers(1), train.Checkpoints(tmp_path / "group")
+    first = trained(hypers, checkpoints=checkpoints)
+    again = trained(hypers, checkpoints=checkpoints, report=lambda _: pytest.fail("trained again"))
+    checkpoints.close()
+    jax.tree.map(np.testing.assert_array_equal, first.states, again.states)
+    assert again.seconds == first.seconds
+
+
+def test_a_killed_save_leaves_the_checkpoint_before(tmp_path):
+    checkpoints = train.Checkpoints(tmp_path / "group")
+    checkpoints.save(3, {"value": np.arange(4.0)})
+    checkpoints.close()
+    # What Orbax leaves behind when it is killed while it writes.
+    (tmp_path / "group" / "7.orbax-checkpoint-tmp").mkdir()
+    checkpoints = train.Checkpoints(tmp_path / "group")
+    assert checkpoints.step == 3
+    np.testing.assert_array_equal(
+        checkpoints.restore({"value": np.zeros(4)})["value"], np.arange(4.0)
+    )
+    checkpoints.close()
+
+
+def test_an_unknown_layout_is_named():
+    with pytest.raises(UserError, match="layout='vmp': did you mean 'vmap'"):
+        layout.resolve("vmp")

@@ -1,0 +1,161 @@
+"""One member's updates, against arithmetic done by hand in numpy and against Optax's own recipes."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import scipy.special
+import toy
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnnjax import train
+from cnnjax.train import step
+
+
+def one(stacked):
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), stacked)
+
+
+def start(recipe, hyper):
+    shape = jnp.zeros((1, 2, 2, 1))
+    return train.state.create(recipe.network, recipe.optimizer(hyper), hyper, shape)
+
+
+def run(recipe, state, hyper, length, examples=None):
+    steps = jax.jit(functools.partial(train.train_steps, recipe))
+    return steps(state, hyper, examples or toy.examples(), jnp.int32(length))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_an_update_is_the_one_that_numpy_computes(smoothing):
+    recipe = toy.recipe(1, batch_size=24)
+    hyper = one(toy.hypers(label_smoothing=smoothing, weight_decay=0.1))
+    before = start(recipe, hyper)
+    after, (loss, accuracy) = run(recipe, before, hyper, 1)
+
+    images, labels = toy.examples()
+    x = images.reshape(24, 4) / 255.0
+    w, b = (np.asarray(before.variables["params"][name], np.float64) for name in "wb")
+    logs = scipy.special.log_softmax(x @ w + b, axis=1)
+    targets = (1 - smoothing) * np.eye(3)[labels] + smoothing / 3
+    slope = (np.exp(logs) - targets) / 24
+    # Kernels decay, biases do not.
+    np.testing.assert_allclose(
+        after.variables["params"]["w"], w - 0.5 * (x.T @ slope + 0.1 * w), atol=1e-6
+    )
+    np.testing.assert_allclose(
+        after.variables["params"]["b"], b - 0.5 * slope.sum(axis=0), atol=1e-6
+    )
+    np.testing.assert_allclose(
+        after.variables["batch_stats"]["mean"], 0.1 * x.mean(axis=0), atol=1e-6
+    )
+    assert loss == pytest.approx(-(targets * logs).sum(axis=1).mean(), abs=1e-6)
+    assert accuracy == pytest.approx((logs.argmax(axis=1) == labels).mean())
+
+
+def test_adamw_is_optax_adamw():
+    steps = 5
+    recipe = toy.recipe(steps, batch_size=24, name="adamw", schedule="cosine")
+    hyper = one(toy.hypers(learning_rate=0.01, weight_decay=0.3))
+    state, _ = run(recipe, start(recipe, hyper), hyper, steps)
+
+    images, labels = toy.examples()
+    params = start(recipe, hyper).variables["params"]
+    reference = optax.adamw(
+        optax.cosine_decay_schedule(0.01, steps),
+        weight_decay=0.3,
+        mask={"w": True, "b": False},
+    )
+    moments = reference.init(params)
+
+    def loss(params):
+        logits = toy.Network.apply({"params": params}, images / np.float32(255), False, None)[0]
+        return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+
+    for _ in range(steps):
+        change, moments = reference.update(jax.grad(loss)(params), moments, params)
+        params = optax.apply_updates(params, change)
+    np.testing.assert_allclose(state.variables["params"]["w"], params["w"], atol=2e-6)
+
+
+def data_of(hyper, labels=None):
+    labels = jnp.zeros(24, jnp.int32) if labels is None else labels
+    return step.training_set(train.keys(hyper).data, hyper, labels, 3)
+
+
+def order_of(hyper, seen, epoch):
+    return np.asarray(step.epoch_order(train.keys(hyper).order, seen, jnp.int32(epoch)))
+
+
+@given(size=st.integers(1, 24), seed=st.integers(0, 2**31 - 1), epoch=st.integers(0, 1000))
+def test_an_epoch_visits_each_example_of_the_subset_once(size, seed, epoch):
+    hyper = one(toy.hypers(seed=seed, train_size=size))
+    seen, _ = data_of(hyper)
+    order = order_of(hyper, seen, epoch)
+    assert int(seen.sum()) == size
+    assert sorted(order) == list(range(24))
+    assert set(order[:size]) == set(np.flatnonzero(seen))
+
+
+def test_epochs_are_shuffled_differently_and_seeds_see_other_subsets():
+    hyper, other = (one(toy.hypers(seed=seed, train_size=12)) for seed in (0, 1))
+    seen, _ = data_of(hyper)
+    assert not np.array_equal(order_of(hyper, seen, 0), order_of(hyper, seen, 1))
+    assert not np.array_equal(seen, data_of(other)[0])
+
+
+def test_only_the_subset_is_trained_on():
+    recipe, hyper = toy.recipe(6), one(toy.hypers(train_size=8))
+    images, labels = toy.examples()
+    unseen = ~np.asarray(data_of(hyper)[0])
+    poisoned = train.Examples(
+        np.where(unseen[:, None, None, None], 255, images).astype(np.uint8), labels
+    )
+    states = [
+        run(recipe, start(recipe, hyper), hyper, 6, each)[0] for each in (toy.examples(), poisoned)
+    ]
+    assert np.array_equal(*(state.variables["params"]["w"] for state in states))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_label_noise_replaces_the_share_that_is_asked_for(share):
+    _, noisy = data_of(one(toy.hypers(label_noise=share)), jnp.zeros(30_000, jnp.int32))
+    # The new class is drawn evenly, so a third of the replaced labels falls back on the old one.
+    counts = np.bincount(noisy, minlength=3) / 30_000
+    np.testing.assert_allclose(counts, [1 - share * 2 / 3, share / 3, share / 3], atol=0.01)
+
+
+def test_where_a_run_is_cut_makes_no_difference_to_its_bits():
+    augment = lambda key, images, labels, strength: (
+        images + 0.1 * jax.random.normal(key, images.shape)
+    )  # noqa: E731
+    recipe, hyper = toy.recipe(7, augment=augment), one(toy.hypers(train_size=20))
+    steps = jax.jit(functools.partial(train.train_steps, recipe))
+    whole, _ = steps(start(recipe, hyper), hyper, toy.examples(), jnp.int32(7))
+    for cut in range(8):
+        part, _ = steps(start(recipe, hyper), hyper, toy.examples(), jnp.int32(cut))
+        part, _ = steps(part, hyper, toy.examples(), jnp.int32(7 - cut))
+        jax.tree.map(np.testing.assert_array_equal, whole, part)
+
+
+def test_another_length_and_other_numbers_do_not_compile_again():
+    recipe = toy.recipe(10)
+    steps = jax.jit(functools.partial(train.train_steps, recipe))
+    for length, rate in ((1, 0.1), (5, 0.2), (10, 0.3)):
+        hyper = one(toy.hypers(learning_rate=rate, train_size=10 + length, label_noise=rate))
+        steps(start(recipe, hyper), hyper, toy.examples(), jnp.int32(length))
+    assert steps._cache_size() == 1
+
+
+def test_smoothed_cross_entropy_is_the_mean_over_smoothed_targets():
+    logits = jnp.asarray(np.random.default_rng(0).normal(size=(5, 4)), jnp.float32)
+    labels = np.array([0, 1, 2, 3, 0])
+    smooth = optax.smooth_labels(np.eye(4)[labels], 0.3)
+    expected = optax.softmax_cross_entropy(logits, smooth)
+    np.testing.assert_allclose(
+        train.cross_entropy(logits, jnp.asarray(labels), 0.3), expected, rtol=1e-5
+    )
