@@ -1,0 +1,296 @@
+"""Pooling: the maximum, mean or length of each window, from strided slices of the image.
+
+A slice holds what all windows see at one of their pixels; a few of them fuse into one loop. XLA's
+own gradient of a maximum over windows (select_and_scatter) is the slowest operation of a small
+network on the CPU. All of these pools are separable, so a large window is done one axis after the
+other and costs the sum of its sides instead of their product.
+"""
+
+import math
+from collections.abc import Callable
+from functools import partial, reduce
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float
+
+from cnnjax.ops.windows import (
+    Padding,
+    Pairs,
+    PerAxis,
+    explicit_padding,
+    output_size,
+    pad,
+    per_axis,
+    span,
+)
+
+
+def strided_slices(x: Array, axis: int, window: int, stride: int) -> list[Array]:
+    """Returns, for each pixel of a window, what all windows along `axis` see there."""
+    outputs = (x.shape[axis] - window) // stride + 1
+    last = (outputs - 1) * stride + 1
+    return [lax.slice_in_dim(x, first, first + last, stride, axis) for first in range(window)]
+
+
+def _place(parts: list[Array], size: int, axis: int, stride: int) -> Array:
+    """The adjoint of `strided_slices`: adds each part up where its slice came from."""
+    shape = parts[0].shape
+    if len(parts) == stride:
+        # Windows that neither overlap nor leave gaps: the parts are interleaved, nothing is added.
+        joined = jnp.stack(parts, axis + 1)
+        whole = joined.reshape(*shape[:axis], shape[axis] * stride, *shape[axis + 1 :])
+        rest = [(0, 0)] * whole.ndim
+        rest[axis] = (0, size - shape[axis] * stride)
+        return jnp.pad(whole, rest)
+    reach = span(shape[axis], stride)
+    zero = jnp.zeros((), parts[0].dtype)
+    placed = []
+    for first, part in enumerate(parts):
+        config = [(0, 0, 0)] * part.ndim
+        config[axis] = (first, size - first - reach, stride - 1)
+        placed.append(lax.pad(part, zero, config))
+    return reduce(jnp.add, placed)
+
+
+class _Window(NamedTuple):
+    """The axes that are pooled at the same time; hashable, as custom_vjp wants it."""
+
+    axes: tuple[int, ...]
+    window: tuple[int, ...]
+    stride: tuple[int, ...]
+
+
+def _seen(x: Array, over: _Window) -> list[Array]:
+    """What all windows see at each of their pixels, in reading order."""
+    parts = [x]
+    for axis, window, stride in zip(*over, strict=True):
+        parts = [seen for part in parts for seen in strided_slices(part, axis, window, stride)]
+    return parts
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _maximum(x: Array, over: _Window) -> Array:
+    return reduce(jnp.maximum, _seen(x, over))
+
+
+def _maximum_forward(x: Array, over: _Window) -> tuple[Array, tuple[Array, Array]]:
+    largest = _maximum(x, over)
+    return largest, (x, largest)
+
+
+def _maximum_backward(
+    over: _Window, residuals: tuple[Array, Array], gradient: Array
+) -> tuple[Array]:
+    x, largest = residuals
+    parts = []
+    unclaimed = jnp.ones(largest.shape, bool)
+    for seen in _seen(x, over):
+        wins = seen == largest
+        parts.append(jnp.where(wins & unclaimed, gradient, 0))
+        unclaimed &= ~wins
+    for axis, window, stride in reversed(list(zip(*over, strict=True))):
+        groups = [parts[i : i + window] for i in range(0, len(parts), window)]
+        parts = [_place(group, x.shape[axis], axis, stride) for group in groups]
+    return (parts[0],)
+
+
+_maximum.defvjp(_maximum_forward, _maximum_backward)
+
+
+def _total(x: Array, over: _Window) -> Array:
+    return reduce(jnp.add, _seen(x, over))
+
+
+# Up to 3×3 pixels, all axes at once are faster than one after the other.
+_AT_ONCE = 9
+
+
+def _over_windows(
+    pool: Callable[[Array, _Window], Array],
+    x: Array,
+    window: tuple[int, ...],
+    stride: tuple[int, ...],
+) -> Array:
+    axes = tuple(range(1, len(window) + 1))
+    if math.prod(window) <= _AT_ONCE:
+        return pool(x, _Window(axes, window, stride))
+    # The last axis first: the first winner along each axis in turn is then the first one of the
+    # whole window in reading order, which is the one that XLA's own gradient picks.
+    for axis, pixels, step in reversed(list(zip(axes, window, stride, strict=True))):
+        x = pool(x, _Window((axis,), (pixels,), (step,)))
+    return x
+
+
+def prepare(
+    x: Array, window: PerAxis, stride: PerAxis | None, padding: Padding
+) -> tuple[tuple[int, ...], tuple[int, ...], Pairs]:
+    """Checks a pool's arguments; returns window, stride and padding, one entry for each axis."""
+    axes = x.ndim - 2
+    if axes < 1:
+        raise ValueError(f"x.shape={x.shape}: expected (batch, *space, channels)")
+    windows = per_axis("window", window, axes)
+    strides = windows if stride is None else per_axis("stride", stride, axes)
+    pairs = explicit_padding(x.shape[1:-1], windows, strides, 1, padding)
+    for size, pixels, step, pair in zip(x.shape[1:-1], windows, strides, pairs, strict=True):
+        output_size(size, pixels, stride=step, padding=(pair,))
+    return windows, strides, pairs
+
+
+def max_pool(
+    x: Float[Array | np.ndarray, "batch *space channels"],
+    window: PerAxis,
+    *,
+    stride: PerAxis | None = None,
+    padding: Padding = "VALID",
+) -> Float[Array, "batch *out channels"]:
+    """Keeps the largest pixel of each window.
+
+    The gradient goes to the winner alone; among equals, to the first in reading order. It is exact
+    and of reverse mode only (a `jax.custom_vjp`); a window with a NaN gives NaN and no gradient.
+
+    Args:
+      x: Images or signals, channels last.
+      window: The window's pixels, for all axes or one for each.
+      stride: Pixels between neighbouring windows; None stands for `window`.
+      padding: As in `cross_correlate`, but zeros are −∞ here: pixels outside never win.
+
+    Returns:
+      The maxima; sizes as `output_size` says.
+
+    Raises:
+      ValueError: An argument is out of range, or no window fits.
+
+    >>> import numpy as np
+    >>> max_pool(np.array([1, 3, 2, 2], np.float32).reshape(1, 4, 1), 2).ravel().tolist()
+    [3.0, 2.0]
+    """
+    x = jnp.asarray(x)
+    windows, strides, pairs = prepare(x, window, stride, padding)
+    wide = pad(x, pairs, padding, fill=-np.inf)
+    return _over_windows(_maximum, wide, windows, strides)
+
+
+def _counts(
+    size: int, window: int, stride: int, pair: tuple[int, int], padding: Padding
+) -> np.ndarray:
+    """How many of each window's pixels are the image's own, along one axis."""
+    low, high = pair
+    outputs = (size + low + high - window) // stride + 1
+    if padding in ("CIRCULAR", "REFLECT"):
+        return np.full(outputs, window)
+    start = np.arange(outputs) * stride - low
+    inside = np.minimum(start + window, size) - np.maximum(start, 0)
+    # A window wholly outside sums to 0, and its mean is 0.
+    return np.maximum(inside, 1)
+
+
+def average_pool(
+    x: Float[Array | np.ndarray, "batch *space channels"],
+    window: PerAxis,
+    *,
+    stride: PerAxis | None = None,
+    padding: Padding = "VALID",
+) -> Float[Array, "batch *out channels"]:
+    """Takes the mean of each window.
+
+    Zero padding does not count: at the borders the mean is that of the pixels that are there, so a
+    constant image stays what it is. (It is `flax.linen.avg_pool(…, count_include_pad=False)`.)
+
+    Args:
+      x: Images or signals, channels last.
+      window: The window's pixels, for all axes or one for each.
+      stride: Pixels between neighbouring windows; None stands for `window`.
+      padding: As in `cross_correlate`.
+
+    Returns:
+      The means; sizes as `output_size` says.
+
+    Raises:
+      ValueError: An argument is out of range, or no window fits.
+
+    >>> import numpy as np
+    >>> average_pool(np.array([1, 3, 2, 2], np.float32).reshape(1, 4, 1), 2).ravel().tolist()
+    [2.0, 2.0]
+    """
+    x = jnp.asarray(x)
+    windows, strides, pairs = prepare(x, window, stride, padding)
+    total = _over_windows(_total, pad(x, pairs, padding), windows, strides)
+    space = x.shape[1:-1]
+    every = (
+        _counts(size, pixels, step, pair, padding)
+        for size, pixels, step, pair in zip(space, windows, strides, pairs, strict=True)
+    )
+    share = 1 / reduce(np.multiply.outer, every)
+    return total * jnp.asarray(share[..., None], x.dtype)
+
+
+def l2_pool(
+    x: Float[Array | np.ndarray, "batch *space channels"],
+    window: PerAxis,
+    *,
+    stride: PerAxis | None = None,
+    padding: Padding = "VALID",
+) -> Float[Array, "batch *out channels"]:
+    """Takes the Euclidean length of each window, √Σ x².
+
+    The gradient x / √Σ x² has no limit where a window is all zeros; it is 0 there.
+
+    Args:
+      x: Images or signals, channels last.
+      window: The window's pixels, for all axes or one for each.
+      stride: Pixels between neighbouring windows; None stands for `window`.
+      padding: As in `cross_correlate`.
+
+    Returns:
+      The lengths; sizes as `output_size` says.
+
+    Raises:
+      ValueError: An argument is out of range, or no window fits.
+
+    Reference: Sermanet, Chintala and LeCun, Convolutional neural networks applied to house numbers
+    digit classification, 2012 (Lp pooling with p = 2, an unweighted window).
+
+    >>> import numpy as np
+    >>> l2_pool(np.array([3, 4, 0, 0], np.float32).reshape(1, 4, 1), 2).ravel().tolist()
+    [5.0, 0.0]
+    """
+    x = jnp.asarray(x)
+    windows, strides, pairs = prepare(x, window, stride, padding)
+    total = _over_windows(_total, jnp.square(pad(x, pairs, padding)), windows, strides)
+    # The square root is kept away from 0, where its slope is infinite, on both sides of the choice.
+    positive = total > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, total, 1)), 0)
+
+
+def global_average_pool(
+    x: Float[Array | np.ndarray, "batch *space channels"],
+) -> Float[Array, "batch channels"]:
+    """Takes the mean over all positions.
+
+    Args:
+      x: Images or signals, channels last.
+
+    Returns:
+      One number for each image and channel.
+
+    Reference: Lin, Chen and Yan, Network in network, 2013.
+    """
+    return jnp.mean(jnp.asarray(x), tuple(range(1, x.ndim - 1)))
+
+
+def global_max_pool(
+    x: Float[Array | np.ndarray, "batch *space channels"],
+) -> Float[Array, "batch channels"]:
+    """Takes the largest value over all positions; its gradient is shared evenly among equals.
+
+    Args:
+      x: Images or signals, channels last.
+
+    Returns:
+      One number for each image and channel.
+    """
+    return jnp.max(jnp.asarray(x), tuple(range(1, x.ndim - 1)))
