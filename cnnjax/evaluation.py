@@ -1,0 +1,241 @@
+"""What is read off a trained group: the choice on validation, then the test set, once."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import flax.linen
+import jax
+import numpy as np
+from jaxtyping import Array
+from ml_collections import ConfigDict
+
+from cnnjax import data, invariance, models, train
+from cnnjax.sweep import Group, Run
+from cnnjax.train import door as doors
+
+
+class Plan(NamedTuple):
+    """A group, ready to be trained and measured.
+
+    Attributes:
+      group: The runs.
+      dataset: Their data set.
+      examples: What they are trained on.
+      module: Their network.
+      summary: Its table of layers.
+      recipe: What the training steps share.
+      hypers: The members' numbers, stacked.
+      steps: Updates for each member.
+    """
+
+    group: Group
+    dataset: data.Dataset
+    examples: train.Examples
+    module: flax.linen.Module
+    summary: models.Summary
+    recipe: train.Recipe
+    hypers: train.Hyper
+    steps: int
+
+
+class Measured(NamedTuple):
+    """The rows that a group adds to each table of the launch (see `results`)."""
+
+    rows: list[dict[str, Any]]
+    equivariance: list[dict[str, Any]]
+    predictions: list[dict[str, Any]]
+
+
+def measure(plan: Plan, trained: train.Trained, config: ConfigDict) -> Measured:
+    """Chooses among the members on validation and measures the chosen ones on the test set.
+
+    Args:
+      plan: The group.
+      trained: Its final states.
+      config: The experiment: `choose` and `invariance` are read.
+
+    Returns:
+      The rows of every table.
+    """
+    # One function object each for all members: programs are kept by function.
+    predict, maps = predictor(plan), mapper(plan)
+    validation, test = plan.dataset.validation, plan.dataset.test
+    members = plan.group.members
+    finite = np.asarray(trained.states.finite)
+    variables = [member_of(trained.states.variables, index) for index in range(len(members))]
+    if plan.group.config.dataset.train_on == "train":
+        scores = np.array(
+            [
+                float(
+                    invariance.evaluate(predict, each, validation.images, validation.labels).correct
+                )
+                for each in variables
+            ]
+        ) / len(validation.labels)
+    else:
+        scores = np.full(len(members), np.nan)  # validation was trained on: it can say nothing
+    scores = np.where(finite, scores, np.nan)
+    chosen = choose(members, scores, config.choose)
+
+    full = max(int(size) for size in plan.hypers.train_size)
+    fresh = train.initial(plan.recipe, plan.hypers, plan.examples.images).variables
+    measured = Measured([], [], [])
+    for index, member in enumerate(members):
+        common = _describe(plan, member, index, trained, config)
+        common |= {
+            "status": "done" if finite[index] else "diverged",
+            "chosen": bool(chosen[index] and finite[index]),
+            "validation_accuracy": float(scores[index]),
+        }
+        whole = int(plan.hypers.train_size[index]) == full
+        untouched = {"initial": False, "transformation": "none", "magnitude": 0.0}
+        if not common["chosen"]:
+            measured.rows.append(common | untouched)
+        elif not whole:
+            right = float(
+                invariance.evaluate(predict, variables[index], test.images, test.labels).correct
+            )
+            count = len(test.labels)
+            scores_on_test = {"examples": count, "accuracy": right / count, "errors": count - right}
+            measured.rows.append(common | untouched | scores_on_test | {"consistency": 1.0})
+        else:
+            stages = [(False, variables[index])]
+            if config.invariance.initial:
+                stages.append((True, member_of(fresh, index)))
+            for initial, weights in stages:
+                measured.rows.extend(
+                    common | {"initial": initial} | each._asdict()
+                    for each in _robustness(plan, predict, weights, config)
+                )
+                measured.equivariance.extend(
+                    _identity(common) | {"initial": initial} | each._asdict()
+                    for each in (
+                        _equivariance(plan, maps, weights) if config.invariance.equivariance else ()
+                    )
+                )
+            measured.predictions.extend(_predictions(plan, predict, variables[index], common))
+    return measured
+
+
+def choose(members: Sequence[Run], scores: np.ndarray, axes: Sequence[str]) -> np.ndarray:
+    """Which members validation chooses.
+
+    Members of one route that differ only in the seed and in `axes` compete; the values of `axes`
+    with the best mean score over seeds win, and every seed of theirs is chosen.
+
+    Args:
+      members: The runs of a group.
+      scores: Validation accuracy of each member, shape (members,); NaN where it diverged.
+      axes: Dotted names of the numeric fields that validation chooses.
+
+    Returns:
+      Whether each member is chosen, shape (members,).
+    """
+    contests: dict[tuple, dict[tuple, list[int]]] = {}
+    for index, member in enumerate(members):
+        fixed = [value for name, value in member.numbers.items() if name not in ("seed", *axes)]
+        contest = contests.setdefault((member.route, *fixed), {})
+        contest.setdefault(tuple(member.numbers[name] for name in axes), []).append(index)
+
+    chosen = np.zeros(len(members), bool)
+    for candidates in contests.values():
+        # A diverged seed counts as 0: a value that only sometimes trains is not a good choice.
+        means = [np.nan_to_num(scores[indices]).mean() for indices in candidates.values()]
+        chosen[list(candidates.values())[int(np.argmax(means))]] = True
+    return chosen
+
+
+def predictor(plan: Plan) -> invariance.Predict:
+    """The group's `predict(variables, images in [0, 1]) -> logits`, features included."""
+
+    def predict(variables: Any, images: Array) -> Array:
+        return plan.recipe.network.apply(variables, plan.recipe.door(images), False, None)[0]
+
+    return predict
+
+
+def mapper(plan: Plan) -> Callable[[Any, Array], dict[str, Array]]:
+    """The group's `maps(variables, network inputs) -> feature maps by layer`."""
+
+    def maps(variables: Any, inputs: Array) -> dict[str, Array]:
+        return models.feature_maps(plan.module, variables, inputs)
+
+    return maps
+
+
+def member_of(stacked: Any, index: int) -> Any:
+    """One member's part of a stacked pytree."""
+    return jax.tree.map(lambda leaf: leaf[index], stacked)
+
+
+def _robustness(
+    plan: Plan, predict: invariance.Predict, variables: Any, config: ConfigDict
+) -> list[invariance.Measurement]:
+    test, count = plan.dataset.test, config.invariance.examples or None
+    measure = functools.partial(invariance.measure, predict, variables, key=jax.random.key(0))
+    # An empty section stands for the package's own choice of magnitudes.
+    magnitudes = config.invariance.transformations.to_dict() or None
+    measured = measure(test.images[:count], test.labels[:count], transformations=magnitudes)
+    if count is not None and count < len(test.labels):
+        # The curves may be read on part of the test set, the untouched accuracy never is.
+        measured[:1] = measure(test.images, test.labels, transformations={})
+    return measured
+
+
+def _equivariance(plan: Plan, maps: Callable, variables: Any) -> list[invariance.LayerError]:
+    inputs = plan.recipe.door(doors.unit(plan.dataset.test.images[:64]))
+    if inputs.ndim < 3:
+        return []  # features without spatial axes have no equivariance to speak of
+    return invariance.equivariance(maps, variables, inputs)
+
+
+def _predictions(
+    plan: Plan, predict: invariance.Predict, variables: Any, common: dict[str, Any]
+) -> list[dict[str, Any]]:
+    guesses = invariance.top_two(predict, variables, plan.dataset.test.images)
+    names = ("first", "first_probability", "second", "second_probability")
+    columns = dict(zip(names, (np.asarray(each).tolist() for each in guesses), strict=True))
+    identity = _identity(common)
+    return [
+        identity
+        | {"index": index, "truth": int(truth)}
+        | {name: columns[name][index] for name in names}
+        for index, truth in enumerate(plan.dataset.test.labels)
+    ]
+
+
+def _identity(common: dict[str, Any]) -> dict[str, Any]:
+    return {name: common[name] for name in ("group", "route", "label", "family", "seed")}
+
+
+def _describe(
+    plan: Plan, member: Run, index: int, trained: train.Trained, config: ConfigDict
+) -> dict[str, Any]:
+    run = member.config
+    images = plan.steps * run.batch_size
+    seconds = trained.seconds / len(plan.group.members)
+    return {
+        "experiment": config.name,
+        "group": plan.group.name,
+        "route": member.route,
+        "family": member.family,
+        "label": member.label,
+        "dataset": run.dataset.name,
+        "model": run.model.name,
+        "features": "+".join(run.features) or "none",
+        "augment": run.augment.name,
+        "seed": run.seed,
+        "train_size": int(plan.hypers.train_size[index]),
+        "batch_size": run.batch_size,
+        "steps": plan.steps,
+        "learning_rate": run.optimizer.learning_rate,
+        "weight_decay": run.optimizer.weight_decay,
+        "label_smoothing": run.optimizer.label_smoothing,
+        "label_noise": run.dataset.label_noise,
+        "augment_strength": run.augment.strength,
+        "parameters": plan.summary.parameters,
+        "multiply_accumulates": plan.summary.multiply_accumulates,
+        "training_seconds": seconds,
+        "images_per_second": images / seconds,
+    }

@@ -1,0 +1,105 @@
+"""The arrays behind a report's pictures: misread images, kernels and feature maps."""
+
+import pathlib
+from collections.abc import Sequence
+
+import flax.traverse_util
+import jax
+import numpy as np
+
+from cnnjax import models, results, train
+from cnnjax.evaluation import Plan, member_of
+from cnnjax.train import door as doors
+
+
+def save(plans: Sequence[Plan], workdir: pathlib.Path) -> None:
+    """Writes pictures.npz: what the report shows beside its numbers.
+
+    It holds every test image that a chosen member misread (`error_index`, `error_images`), and of
+    the best convolutional network its name (`network`), kernels (`kernel__NN__layer`), one input and
+    the feature maps that it makes of it (`map__NN__layer`).
+
+    Args:
+      plans: The launch's groups, all of them trained.
+      workdir: The launch's folder, with its tables and checkpoints.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    plans = [plan for plan in plans if plan.dataset.test.images.ndim == 4]
+    best = _best_convolutional(plans, workdir)
+    if best is not None:
+        arrays |= _inside(*best, workdir)
+    if plans:
+        dataset = (best[0] if best else plans[0]).dataset
+        groups = [plan.group.name for plan in plans if plan.dataset is dataset]
+        guesses = results.read(workdir / "predictions.parquet")
+        guesses = guesses[guesses["group"].isin(groups)]
+        wrong = np.unique(guesses.loc[guesses["first"] != guesses["truth"], "index"])
+        arrays |= {"error_index": wrong, "error_images": dataset.test.images[wrong]}
+    with results.replacing(workdir / "pictures.npz") as path, path.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def _best_convolutional(
+    plans: Sequence[Plan], workdir: pathlib.Path
+) -> tuple[Plan, int, str] | None:
+    """The group, the member in it and the label of the network whose inside is shown.
+
+    Validation says which is best. Where it was trained on, the test set does: this picks a picture,
+    not a result.
+    """
+    table = results.read(workdir / "results.parquet")
+    table = table[table["chosen"] & ~table["initial"] & (table["transformation"] == "none")]
+    table = table[table["train_size"] == table["train_size"].max()]
+    table = table.sort_values(["validation_accuracy", "accuracy"], ascending=False, kind="stable")
+    convolutional = {plan.group.name: plan for plan in plans if _kernels(_shapes(plan))}
+    for row in table.itertuples():
+        if row.group in convolutional:
+            plan = convolutional[row.group]
+            for index, member in enumerate(plan.group.members):
+                optimizer = member.config.optimizer
+                if (member.route, member.config.seed, optimizer.learning_rate) == (
+                    row.route,
+                    row.seed,
+                    row.learning_rate,
+                ):
+                    return plan, index, row.label
+    return None
+
+
+def _inside(plan: Plan, index: int, label: str, workdir: pathlib.Path) -> dict[str, np.ndarray]:
+    checkpoints = train.Checkpoints(workdir / "checkpoints" / plan.group.name)
+    like = {"states": _states(plan), "seconds": np.zeros(())}
+    variables = member_of(checkpoints.restore(like)["states"].variables, index)
+    checkpoints.close()
+    image = plan.dataset.test.images[:1]
+    maps = models.feature_maps(plan.module, variables, plan.recipe.door(doors.unit(image)))
+    spatial = [(layer, each[0]) for layer, each in maps.items() if each.ndim == 4]
+    return (
+        {"network": np.array(label), "input": image[0]}
+        | {
+            f"kernel__{place:02d}__{layer}": np.asarray(kernel)
+            for place, (layer, kernel) in enumerate(_kernels(variables["params"]).items())
+        }
+        | {
+            f"map__{place:02d}__{layer}": np.asarray(each)
+            for place, (layer, each) in enumerate(spatial)
+        }
+    )
+
+
+def _states(plan: Plan):
+    return jax.eval_shape(lambda: train.initial(plan.recipe, plan.hypers, plan.examples.images))
+
+
+def _shapes(plan: Plan):
+    return _states(plan).variables["params"]
+
+
+def _kernels(params) -> dict[str, np.ndarray]:
+    """The shared kernels among a network's parameters: (height, width, in, out), by layer."""
+    flat = flax.traverse_util.flatten_dict(params)
+    return {
+        ".".join(path[:-1]): leaf
+        for path, leaf in flat.items()
+        if path[-1] == "kernel" and leaf.ndim >= 4
+    }

@@ -1,0 +1,497 @@
+"""The tables that a launch leaves, their columns, and what is read off them.
+
+results.parquet is tidy: one row for each member, transformation and magnitude, measured after
+training and, where `initial` is true, before it. The untouched test set is transformation "none",
+magnitude 0. A member that validation did not choose, or that diverged, has that one row, without an
+accuracy.
+"""
+
+import contextlib
+import datetime
+import math
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cnnjax.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+SCHEMA = {
+    "experiment": "str",
+    "group": "str",
+    "route": "str",
+    "family": "str",
+    "label": "str",
+    "dataset": "str",
+    "model": "str",
+    "features": "str",
+    "augment": "str",
+    "seed": "int64",
+    "train_size": "int64",
+    "batch_size": "int64",
+    "steps": "int64",
+    "learning_rate": "float64",
+    "weight_decay": "float64",
+    "label_smoothing": "float64",
+    "label_noise": "float64",
+    "augment_strength": "float64",
+    "parameters": "int64",
+    "multiply_accumulates": "int64",
+    "training_seconds": "float64",
+    "images_per_second": "float64",
+    "status": "str",
+    "chosen": "bool",
+    "validation_accuracy": "float64",
+    "initial": "bool",
+    "transformation": "str",
+    "magnitude": "float64",
+    "examples": "int64",
+    "accuracy": "float64",
+    "errors": "float64",
+    "consistency": "float64",
+}
+"""Columns of results.parquet, in order, with their types."""
+
+EQUIVARIANCE = {
+    "group": "str",
+    "route": "str",
+    "label": "str",
+    "family": "str",
+    "seed": "int64",
+    "initial": "bool",
+    "layer": "str",
+    "layer_index": "int64",
+    "transformation": "str",
+    "magnitude": "float64",
+    "error": "float64",
+}
+"""Columns of equivariance.parquet."""
+
+PREDICTIONS = {
+    "group": "str",
+    "route": "str",
+    "label": "str",
+    "family": "str",
+    "seed": "int64",
+    "index": "int64",
+    "truth": "int64",
+    "first": "int64",
+    "first_probability": "float64",
+    "second": "int64",
+    "second_probability": "float64",
+}
+"""Columns of predictions.parquet."""
+
+SCHEMAS = {"results": SCHEMA, "equivariance": EQUIVARIANCE, "predictions": PREDICTIONS}
+"""Table by table, by the name of its file."""
+
+TEMPORARY = ".unfinished-"
+"""How the names of files begin that are not whole yet."""
+
+TIMES = ("training_seconds", "images_per_second")
+"""Columns in which two equal launches may differ."""
+
+_ABSENT = {
+    "examples": 0,
+    "accuracy": math.nan,
+    "errors": math.nan,
+    "consistency": math.nan,
+    "validation_accuracy": math.nan,
+}
+
+CELL = ("group", "route", "label", "family", "train_size", "label_noise", "augment_strength")
+"""What the members that differ in their seeds alone have in common, after validation has chosen."""
+
+
+class Interval(NamedTuple):
+    """A mean with its confidence interval, mean ± half, over n values."""
+
+    mean: float
+    half: float
+    n: int
+
+
+def append(path: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Adds rows to a table, whole groups at a time.
+
+    The file is replaced in one step, so that it is complete whenever the process dies. Rows of the
+    same groups that are there already are replaced: appending twice is appending once.
+
+    Args:
+      path: results.parquet, equivariance.parquet or predictions.parquet in a workdir.
+      rows: All rows of one or several groups. The measured columns of results.parquet (examples,
+        accuracy, errors, consistency, validation_accuracy) may be left out: missing.
+
+    Raises:
+      ValueError: A row lacks a column or has one too many.
+      UserError: The table that is there cannot be read.
+    """
+    import pandas as pd
+
+    path = pathlib.Path(path)
+    schema = _schema(path)
+    new = pd.DataFrame([_complete(row, schema) for row in rows], columns=list(schema))
+    new = new.astype(schema)
+    if path.exists():
+        old = read(path)
+        old = old[~old["group"].isin(new["group"].unique())]
+        new = new if old.empty else pd.concat([old, new], ignore_index=True) if len(new) else old
+    with replacing(path) as temporary:
+        new.to_parquet(temporary, index=False)
+
+
+def read(path: str | os.PathLike[str]) -> "pd.DataFrame":
+    """Reads a table that `append` wrote.
+
+    Args:
+      path: The file.
+
+    Returns:
+      The rows, in the order in which their groups were finished.
+
+    Raises:
+      UserError: There is no such file, or it is not such a table.
+    """
+    import pandas as pd
+    import pyarrow
+
+    path = pathlib.Path(path)
+    schema = _schema(path)
+    remedy = "delete it and launch again to measure anew, or choose another --workdir"
+    try:
+        frame = pd.read_parquet(path)
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such file") from None
+    except (OSError, ValueError, pyarrow.ArrowException):
+        raise UserError(f"{path}: is not a readable table (corrupt?); {remedy}") from None
+    if list(frame.columns) != list(schema):
+        wrong = sorted(set(frame.columns) ^ set(schema)) or ["in another order"]
+        raise UserError(f"{path}: other columns than expected ({', '.join(wrong)}); {remedy}")
+    return frame.astype(schema)
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
+    """Gives a temporary path beside `path`, and moves it there when the block ends well.
+
+    >>> with replacing("/tmp/cnnjax-doctest") as temporary:
+    ...     _ = temporary.write_text("whole")
+    >>> pathlib.Path("/tmp/cnnjax-doctest").read_text()
+    'whole'
+    """
+    path = pathlib.Path(path)
+    handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = pathlib.Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def interval(values: "Sequence[float] | np.ndarray | pd.Series", level: float = 0.95) -> Interval:
+    """The mean of a sample and the half width of Student's confidence interval for it.
+
+    half = t · s / √n, with s the sample's standard deviation and t the quantile of Student's
+    distribution with n − 1 degrees of freedom that leaves (1 − level)/2 on either side.
+
+    Args:
+      values: The sample, such as one accuracy a seed.
+      level: Confidence, in (0, 1).
+
+    Returns:
+      Mean, half width and n. The half width of fewer than two values is NaN: one run says nothing
+      about its spread.
+
+    Raises:
+      ValueError: `level` is not a confidence.
+
+    >>> mean, half, n = interval([0.90, 0.92, 0.94])
+    >>> round(mean, 3), round(half, 3), n
+    (0.92, 0.05, 3)
+    """
+    import numpy as np
+    from scipy import stats
+
+    if not 0 < level < 1:
+        raise ValueError(f"level={level}: expected a number in (0, 1)")
+    sample = np.asarray(values, np.float64)
+    n = len(sample)
+    if n == 0:
+        return Interval(math.nan, math.nan, 0)
+    mean = float(sample.mean())
+    if n == 1:
+        return Interval(mean, math.nan, 1)
+    quantile = stats.t.ppf(0.5 + level / 2, n - 1)
+    return Interval(mean, float(quantile * sample.std(ddof=1) / math.sqrt(n)), n)
+
+
+def summarise(
+    frame: "pd.DataFrame", by: Sequence[str], *, value: str = "accuracy", level: float = 0.95
+) -> "pd.DataFrame":
+    """Means with intervals, cell by cell, over the members that were chosen and did not diverge.
+
+    A measured circumstance that `by` does not name is held at its plain value, so that cells never
+    mix: without "initial", networks after training; without "transformation" and "magnitude", the
+    untouched test set.
+
+    Args:
+      frame: results.parquet.
+      by: Columns whose values make a cell, such as ("label", "train_size").
+      value: The column that is averaged.
+      level: Confidence of the interval.
+
+    Returns:
+      The columns `by`, then `mean`, `half` (NaN for a single member) and `n`, one row a cell, in
+      the order in which the cells first come.
+    """
+    import pandas as pd
+
+    kept = frame[frame["chosen"] & (frame["status"] == "done")]
+    if "initial" not in by:
+        kept = kept[~kept["initial"]]
+    if "transformation" not in by and "magnitude" not in by:
+        kept = kept[kept["transformation"] == "none"]
+    rows = [
+        (*cell, *interval(part[value], level))
+        for cell, part in kept.groupby(list(by), sort=False, dropna=False)
+    ]
+    return pd.DataFrame(rows, columns=[*by, "mean", "half", "n"])
+
+
+def invariance_summary(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """The relative area under each member's accuracy curves (see `cnnjax.invariance.summary`).
+
+    Args:
+      frame: results.parquet, or a part of it with whole members.
+
+    Returns:
+      One row for each chosen member, stage (`initial`) and transformation: the columns of `CELL`,
+      `seed`, `initial`, `transformation`, `area`.
+    """
+    import pandas as pd
+
+    from cnnjax import invariance
+
+    keys = [*CELL, "seed", "initial"]
+    kept = frame[frame["chosen"] & (frame["status"] == "done")]
+    rows = []
+    for member, part in kept.groupby(keys, sort=False):
+        curves = invariance.summary(
+            [
+                invariance.Measurement(*values)
+                for values in part[list(invariance.Measurement._fields)].itertuples(index=False)
+            ]
+        )
+        rows += [(*member, transformation, area) for transformation, area in curves.items()]
+    return pd.DataFrame(rows, columns=[*keys, "transformation", "area"])
+
+
+def seeds(frame: "pd.DataFrame", by: Sequence[str] = CELL) -> "pd.DataFrame":
+    """Counts, cell by cell, the seeds that were run and those of which nothing finite came out.
+
+    Args:
+      frame: results.parquet.
+      by: Columns whose values make a cell.
+
+    Returns:
+      The columns `by`, then `run` and `diverged`, one row a cell. A seed counts as diverged when
+      none of its members was chosen and done.
+    """
+    import pandas as pd
+
+    rows = []
+    for cell, part in frame.groupby(list(by), sort=False):
+        run = set(part["seed"])
+        done = set(part.loc[part["chosen"] & (part["status"] == "done"), "seed"])
+        rows.append((*cell, len(run), len(run - done)))
+    return pd.DataFrame(rows, columns=[*by, "run", "diverged"])
+
+
+def terminal_table(frame: "pd.DataFrame") -> str:
+    """The routes of a launch as an aligned table, each at its largest training set.
+
+    Accuracies are means over seeds ± Student's 95 % half width; the transformations' columns hold
+    the relative area under the accuracy curve, 1 where the transformation costs nothing.
+
+    Args:
+      frame: results.parquet.
+
+    Returns:
+      The table with a line of what its columns are.
+    """
+    if frame.empty:
+        return "no results yet"
+    largest = frame.groupby(["dataset", "route", "label"])["train_size"].transform("max")
+    frame = frame[frame["train_size"] == largest]
+    areas = invariance_summary(frame)
+    transformations = list(dict.fromkeys(areas.loc[~areas["initial"], "transformation"]))
+    shown = [name for name in ("train_size", "label_noise") if len(frame[name].unique()) > 1]
+    if _varies_within_labels(frame, "augment_strength"):
+        shown.append("augment_strength")
+    head = ["route", *(name.replace("_", " ") for name in shown), "accuracy %", "errors"]
+    head += [*transformations, "parameters", "MACs", "train s", "seeds"]
+
+    lines = [head]
+    for cell in frame[list(CELL)].drop_duplicates().to_dict("records"):
+        part, own = _where(frame, cell), _where(areas, cell)
+        own = own[~own["initial"]]
+        done = part[part["chosen"] & (part["status"] == "done") & ~part["initial"]]
+        done = done[done["transformation"] == "none"]
+        counted = seeds(part).iloc[0]
+        first = part.iloc[0]
+        lines.append(
+            [
+                first["label"],
+                *(f"{first[name]:g}" for name in shown),
+                percent(interval(done["accuracy"])),
+                _plain(done["errors"].mean(), "{:.1f}"),
+                *(
+                    _plain(own.loc[own["transformation"] == name, "area"].mean(), "{:.3f}")
+                    for name in transformations
+                ),
+                f"{first['parameters']:,}",
+                f"{first['multiply_accumulates']:,}",
+                _plain(done["training_seconds"].mean(), "{:.1f}"),
+                _counted(len(done), int(counted["run"]), int(counted["diverged"])),
+            ]
+        )
+    legend = "accuracy: mean over seeds ± half of Student's 95 % interval"
+    if transformations:
+        legend += f"; {', '.join(transformations)}: relative area under the accuracy curve"
+    return f"{_aligned(lines)}\n{legend}"
+
+
+def percent(interval: Interval) -> str:
+    """Writes an interval of shares in percent.
+
+    >>> percent(Interval(0.975, 0.0049, 3)), percent(Interval(0.975, math.nan, 1))
+    ('97.50 ± 0.49', '97.50')
+    """
+    if math.isnan(interval.mean):
+        return "–"
+    spread = "" if math.isnan(interval.half) else f" ± {100 * interval.half:.2f}"
+    return f"{100 * interval.mean:.2f}{spread}"
+
+
+def environment(command: Sequence[str] = ()) -> dict[str, Any]:
+    """Describes what a launch ran on, for environment.json.
+
+    Args:
+      command: The command line; default that of this process.
+
+    Returns:
+      Versions, devices, CPU, git commit and whether the tree was dirty (None outside a git
+      checkout), command line and time.
+    """
+    import importlib.metadata
+
+    import jax
+
+    names = ("jax", "jaxlib", "flax", "optax", "numpy")
+    return {
+        "command": list(command or sys.argv),
+        "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        **{name: importlib.metadata.version(name) for name in names},
+        "backend": jax.default_backend(),
+        "devices": [device.device_kind for device in jax.devices()],
+        "cpu": _cpu(),
+        "cores": _cores(),
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        **_git(),
+    }
+
+
+def _schema(path: pathlib.Path) -> dict[str, str]:
+    if path.stem not in SCHEMAS:
+        raise ValueError(f"path={str(path)!r}: expected a file named after {', '.join(SCHEMAS)}")
+    return SCHEMAS[path.stem]
+
+
+def _complete(row: Mapping[str, Any], schema: Mapping[str, str]) -> dict[str, Any]:
+    absent = _ABSENT if schema is SCHEMA else {}
+    missing = [name for name in schema if name not in row and name not in absent]
+    extra = [name for name in row if name not in schema]
+    if missing or extra:
+        raise ValueError(f"rows: missing columns {missing}, unexpected columns {extra}")
+    return {name: row[name] if name in row else absent[name] for name in schema}
+
+
+def _where(frame: "pd.DataFrame", cell: Mapping[Any, Any]) -> "pd.DataFrame":
+    """Returns the rows of one cell."""
+    for name, value in cell.items():
+        frame = frame[frame[name] == value]
+    return frame
+
+
+def _varies_within_labels(frame: "pd.DataFrame", column: str) -> bool:
+    ends = frame.groupby(["route", "label"])[column].agg(["min", "max"])
+    return bool((ends["min"] < ends["max"]).any())
+
+
+def _plain(value: float, form: str) -> str:
+    return "–" if math.isnan(value) else form.format(value)
+
+
+def _counted(done: int, run: int, diverged: int) -> str:
+    return f"n={done}" if not diverged else f"n={done}, {diverged} of {run} diverged"
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    # Words to the left, figures to the right.
+    rows = [
+        "  ".join(
+            cell.ljust(width) if place in (0, len(widths) - 1) else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+    return "\n".join([rows[0], "─" * max(map(len, rows)), *rows[1:]])
+
+
+def _cpu() -> str:
+    information = pathlib.Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _cores() -> int | None:
+    """Counts the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def _git() -> dict[str, Any]:
+    """The commit of the checkout that holds this file, if it is tracked in one."""
+    here = pathlib.Path(__file__).resolve()
+
+    def ask(*words: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(here.parent), *words], capture_output=True, text=True, check=False
+            )
+        except OSError:
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    # An installed copy may lie inside somebody else's checkout.
+    if ask("ls-files", "--error-unmatch", here.name) is None:
+        return {"git_commit": None, "git_dirty": None}
+    return {"git_commit": ask("rev-parse", "HEAD"), "git_dirty": bool(ask("status", "--porcelain"))}

@@ -1,0 +1,263 @@
+"""One launch: train each group of runs, measure its members, leave tables, pictures and a report.
+
+`run` is the whole flow; what is read off a trained group is in `evaluation`, the training loop in
+`train.loop`.
+"""
+
+import functools
+import json
+import pathlib
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+from tqdm import tqdm
+
+from cnnjax import (
+    augment,
+    data,
+    errors,
+    evaluation,
+    models,
+    pictures,
+    report,
+    results,
+    train,
+)
+from cnnjax import config as configs
+from cnnjax.sweep import NUMERIC, Group, Run
+from cnnjax.train import door as doors
+from cnnjax.train import optimizer
+
+
+def run(
+    groups: Sequence[Group],
+    config: ConfigDict,
+    *,
+    workdir: pathlib.Path,
+    data_dir: str | None = None,
+) -> pathlib.Path:
+    """Trains, measures and reports; what an earlier launch has finished is not done again.
+
+    Args:
+      groups: Runs that share a program, group by group.
+      config: The experiment: `title`, `question`, `choose`, `layout`, `invariance` are read here,
+        everything else from the groups.
+      workdir: Where the launch leaves its files; it exists and is ours alone.
+      data_dir: Where data sets are looked for.
+
+    Returns:
+      The path of report.html.
+
+    Raises:
+      UserError: A data set, a name or a number in a run's configuration cannot be used.
+      SystemExit: A signal asked to stop; the same launch goes on from there.
+    """
+    table = workdir / "results.parquet"
+    finished = set(results.read(table)["group"]) if table.exists() else set()
+    plans = plan_all(groups, data_dir)
+
+    with Monitor(workdir / "log.jsonl", plans) as monitor:
+        for part in plans:
+            if part.group.name in finished:
+                monitor.skip(part)
+                continue
+            checkpoints = train.Checkpoints(workdir / "checkpoints" / part.group.name)
+            trained = train.train(
+                part.recipe,
+                part.hypers,
+                part.examples,
+                part.steps,
+                checkpoints=checkpoints,
+                members_layout=config.layout,
+                checkpoint_seconds=config.checkpoint_seconds,
+                report=functools.partial(monitor.report, part),
+            )
+            checkpoints.close()
+            monitor.say(part, "measuring")
+            measured = evaluation.measure(part, trained, config)
+            # The table comes last: a group stands in it only when all of its other files do.
+            results.append(workdir / "equivariance.parquet", measured.equivariance)
+            results.append(workdir / "predictions.parquet", measured.predictions)
+            results.append(table, measured.rows)
+        monitor.say(None, "drawing the report")
+        pictures.save(plans, workdir)
+        return report.write(workdir)
+
+
+def plan_all(groups: Sequence[Group], data_dir: str | None = None) -> list[evaluation.Plan]:
+    """Plans every group; each data set is loaded once.
+
+    Args:
+      groups: Runs that share a program, group by group.
+      data_dir: Where data sets are looked for.
+
+    Returns:
+      The plans; nothing has been trained.
+
+    Raises:
+      UserError: A data set, a name or a number in a run's configuration cannot be used.
+    """
+
+    @functools.cache
+    def load(name: str, canvas: int) -> data.Dataset:
+        dataset = data.load(name, data_dir)
+        return data.on_canvas(dataset, canvas) if canvas else dataset
+
+    return [
+        plan(group, load(group.config.dataset.name, group.config.dataset.canvas))
+        for group in groups
+    ]
+
+
+def plan(group: Group, dataset: data.Dataset) -> evaluation.Plan:
+    """Everything that training and measuring a group needs.
+
+    Args:
+      group: Runs that share a program.
+      dataset: The group's data set.
+
+    Returns:
+      The plan; nothing has been trained.
+
+    Raises:
+      UserError: A name or a number in the group's configuration cannot be used.
+    """
+    config = group.config
+    split = dataset.train
+    if config.dataset.train_on == "train+validation":
+        split = data.Split(
+            *(np.concatenate(pair) for pair in zip(dataset.train, dataset.validation, strict=True))
+        )
+    count = len(split.labels)
+    for member in group.members:
+        size = member.config.dataset.train_size
+        if not 0 <= size <= count:
+            raise errors.UserError(
+                f"dataset.train_size={size}: {dataset.name} has {count} training examples "
+                "(0 stands for all of them)"
+            )
+    steps = configs.steps(config, count)
+
+    module = models.build(
+        config.model.name, num_classes=dataset.num_classes, **config.model.options.to_dict()
+    )
+    door = doors.build(split.images, config.features, config.dataset.normalise)
+    input_shape = jax.eval_shape(door.__call__, doors.unit(split.images[:1])).shape[1:]
+    recipe = train.Recipe(
+        network=models.seam(module),
+        door=door,
+        augment=augment.build(config.augment.name, **config.augment.ranges.to_dict()),
+        optimizer=functools.partial(optimizer.build, config.optimizer, steps),
+        batch_size=config.batch_size,
+        num_classes=dataset.num_classes,
+    )
+    return evaluation.Plan(
+        group=group,
+        dataset=dataset,
+        examples=train.Examples(split.images, split.labels),
+        module=module,
+        summary=models.summary(module, input_shape),
+        recipe=recipe,
+        hypers=hypers(group.members, count),
+        steps=steps,
+    )
+
+
+def hypers(members: Sequence[Run], count: int) -> train.Hyper:
+    """The numbers of a group's members, stacked.
+
+    Args:
+      members: The runs of the group.
+      count: Number of training examples, which is what a `train_size` of 0 stands for.
+
+    Returns:
+      Arrays of shape (members,).
+    """
+    columns = {
+        name.rpartition(".")[2]: [member.numbers[name] for member in members] for name in NUMERIC
+    }
+    floats = {name: np.array(column, np.float32) for name, column in columns.items()}
+    return train.Hyper(
+        seed=np.array(columns["seed"], np.int32),
+        train_size=np.array([size or count for size in columns["train_size"]], np.int32),
+        learning_rate=floats["learning_rate"],
+        weight_decay=floats["weight_decay"],
+        label_smoothing=floats["label_smoothing"],
+        augment_strength=floats["strength"],
+        label_noise=floats["label_noise"],
+    )
+
+
+class Monitor:
+    """The launch's progress bar and its log.
+
+    The bar counts work (images times the network's multiply–accumulates), so that the time left is
+    right although some networks are a hundred times heavier than others.
+
+    Args:
+      log: The file that gets one JSON line a report.
+      plans: Every group of the launch.
+    """
+
+    def __init__(self, log: pathlib.Path, plans: Sequence[evaluation.Plan]):
+        self._log = log
+        self._work = {part.group.name: _work(part) for part in plans}
+        self._done = dict.fromkeys(self._work, 0.0)
+
+    def __enter__(self) -> "Monitor":
+        live = sys.stderr.isatty()
+        self._bar = tqdm(
+            total=sum(self._work.values()),
+            bar_format="{percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}",
+            mininterval=0.2 if live else 20.0,
+            dynamic_ncols=True,
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def skip(self, part: evaluation.Plan) -> None:
+        """A group that an earlier launch finished takes no time now."""
+        self._bar.total -= self._work[part.group.name]
+        self._bar.refresh()
+
+    def say(self, part: evaluation.Plan | None, what: str) -> None:
+        """Shows what is being done."""
+        self._bar.set_postfix_str(f"{part.group.name}: {what}" if part else what)
+
+    def report(self, part: evaluation.Plan, progress: train.Progress) -> None:
+        """Moves the bar and writes a line of the log."""
+        name = part.group.name
+        now = self._work[name] * progress.step / part.steps
+        self._bar.set_postfix_str(
+            f"{name} loss {np.nanmean(progress.loss):.3f} "
+            f"accuracy {100 * np.mean(progress.accuracy):.1f} % "
+            f"{progress.images_per_second:,.0f} images/s",
+            refresh=False,
+        )
+        self._bar.update(now - self._done[name])
+        self._done[name] = now
+        line: dict[str, Any] = {
+            "time": round(time.time(), 3),
+            "group": name,
+            "step": progress.step,
+            "steps": part.steps,
+            "loss": [round(float(value), 6) for value in progress.loss],
+            "accuracy": [round(float(value), 6) for value in progress.accuracy],
+            "images_per_second": round(progress.images_per_second, 1),
+        }
+        with self._log.open("a") as log:
+            log.write(json.dumps(line) + "\n")
+
+
+def _work(part: evaluation.Plan) -> float:
+    # What is not arithmetic of the network (gathering, distorting, updating) costs about as much as
+    # this many multiply–accumulates an image.
+    images = part.steps * part.recipe.batch_size * len(part.group.members)
+    return images * (part.summary.multiply_accumulates + 200_000.0)
