@@ -218,6 +218,7 @@ def _describe(
     return {
         "experiment": config.name,
         "group": plan.group.name,
+        "member": index,
         "route": member.route,
         "family": member.family,
         "label": member.label,

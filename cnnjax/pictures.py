@@ -30,7 +30,8 @@ def save(plans: Sequence[Plan], workdir: pathlib.Path) -> None:
         arrays |= _inside(*best, workdir)
     if plans:
         dataset = (best[0] if best else plans[0]).dataset
-        groups = [plan.group.name for plan in plans if plan.dataset is dataset]
+        # By name: networks with canvases of different sizes are tested on the same images.
+        groups = [plan.group.name for plan in plans if plan.dataset.name == dataset.name]
         guesses = results.read(workdir / "predictions.parquet")
         guesses = guesses[guesses["group"].isin(groups)]
         wrong = np.unique(guesses.loc[guesses["first"] != guesses["truth"], "index"])
@@ -55,14 +56,7 @@ def _best_convolutional(
     for row in table.itertuples():
         if row.group in convolutional:
             plan = convolutional[row.group]
-            for index, member in enumerate(plan.group.members):
-                optimizer = member.config.optimizer
-                if (member.route, member.config.seed, optimizer.learning_rate) == (
-                    row.route,
-                    row.seed,
-                    row.learning_rate,
-                ):
-                    return plan, index, row.label
+            return plan, row.member, row.label
     return None
 
 

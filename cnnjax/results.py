@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 SCHEMA = {
     "experiment": "str",
     "group": "str",
+    "member": "int64",
     "route": "str",
     "family": "str",
     "label": "str",

@@ -219,10 +219,16 @@ def rows(
     examples: int,
 ) -> list[Measurement]:
     """Averages the counts of the instances into one measurement a cell."""
-    correct, same = (_cell_means(np.asarray(values), cell) / examples for values in counts)
+    # Errors are counted before anything is divided: on the untouched set they are whole numbers.
+    correct, same = (_cell_means(np.asarray(values), cell) for values in counts)
     return [
         Measurement(
-            name, magnitude, examples, float(right), float((1 - right) * examples), float(kept)
+            name,
+            magnitude,
+            examples,
+            float(right / examples),
+            float(examples - right),
+            float(kept / examples),
         )
         for (name, magnitude), right, kept in zip(cells, correct, same, strict=True)
     ]

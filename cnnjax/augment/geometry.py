@@ -1,0 +1,82 @@
+"""Affine maps of the image plane, as the 2 × 3 matrices that resampling needs.
+
+Directions, everywhere in the package, for an image displayed with row 0 at the top:
+
+- a positive rotation turns the picture counter-clockwise;
+- a positive shear pushes the top to the right and the bottom to the left, as italics do;
+- a scale above 1 enlarges the picture; pairs are (vertical, horizontal);
+- a positive translation moves the picture down and to the right; pairs are (down, right).
+
+All of them keep the centre of the canvas, ((height − 1) / 2, (width − 1) / 2), in place.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from cnnjax.ops.resample import affine_coordinates, resample, warp
+
+__all__ = ["affine_matrix", "coordinates", "resample", "warp"]
+
+Scalar = float | int | np.floating | Float[Array | np.ndarray, ""]
+
+
+def affine_matrix(
+    *,
+    rotation: Scalar = 0.0,
+    shear: Scalar = 0.0,
+    scale: tuple[Scalar, Scalar] = (1.0, 1.0),
+    translation: tuple[Scalar, Scalar] = (0.0, 0.0),
+    size: tuple[int, int],
+) -> Float[Array, "2 3"]:
+    """Composes scale, then shear, then rotation, then translation into one map.
+
+    With positions p = (row, column), c the canvas centre, S, H and R the scale, the shear and the
+    rotation and t the translation, the picture moves by p ↦ c + R·H·S·(p − c) + t. The result is
+    the inverse of that map, from output to input, as resampling needs it. Everything but the size
+    may be traced. The defaults give exactly the identity.
+
+    Args:
+      rotation: Degrees, counter-clockwise as displayed.
+      shear: Horizontal displacement per pixel of height: the tangent of the slant.
+      scale: Factors (vertical, horizontal), not 0; a negative one mirrors the picture.
+      translation: Pixels (down, right).
+      size: (height, width) of the canvas, in pixels.
+
+    Returns:
+      M with input = M[:, :2] · output + M[:, 2], the matrix that scipy.ndimage.affine_transform
+      takes.
+
+    >>> from cnnjax.augment import affine_matrix
+    >>> affine_matrix(translation=(2.0, 0.0), size=(28, 28)).tolist()
+    [[1.0, 0.0, -2.0], [0.0, 1.0, 0.0]]
+    """
+    angle = jnp.deg2rad(jnp.asarray(rotation, jnp.float32))
+    cosine, sine = jnp.cos(angle), jnp.sin(angle)
+    yy, yx = cosine / scale[0], sine / scale[0]
+    xy, xx = (shear * cosine - sine) / scale[1], (shear * sine + cosine) / scale[1]
+    centre_y, centre_x = (size[0] - 1) / 2, (size[1] - 1) / 2
+    from_y, from_x = centre_y + translation[0], centre_x + translation[1]
+    y = centre_y - (yy * from_y + yx * from_x)
+    x = centre_x - (xy * from_y + xx * from_x)
+    return jnp.stack([jnp.stack([yy, yx, y]), jnp.stack([xy, xx, x])]).astype(jnp.float32)
+
+
+def coordinates(
+    matrix: Float[Array | np.ndarray, "*batch 2 3"],
+    size: tuple[int, int],
+    displacement: Float[Array | np.ndarray, "*batch 2 height width"] | None = None,
+) -> Float[Array, "*batch 2 height width"]:
+    """Gives the positions to read for an affine map followed by a displacement field.
+
+    Args:
+      matrix: Maps from output to input, as `affine_matrix` gives them.
+      size: (height, width) of the result.
+      displacement: Pixels (down, right) added to the position that each output pixel reads, as in
+        Simard et al. (2003); the picture itself moves the other way.
+
+    Returns:
+      Coordinates for `resample`.
+    """
+    positions = affine_coordinates(matrix, size)
+    return positions if displacement is None else positions + displacement

@@ -1,0 +1,91 @@
+"""The seam: all that training, evaluation and checkpoints see of a network."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import flax.linen as linen
+import numpy as np
+from flax.errors import InvalidRngError
+from jaxtyping import Array, Float
+
+from cnnjax.models.watch import watch
+
+Variables = Mapping[str, Any]
+"""{"params": …} and, where a layer keeps running statistics, {"batch_stats": …}."""
+
+_STATE = "batch_stats"
+
+
+class Network(NamedTuple):
+    """A network as two pure functions.
+
+    Attributes:
+      init: (key, x) -> variables; x is an example batch, only its shape and type matter.
+      apply: (variables, x, train, key) -> (logits, new_state); new_state is {"batch_stats": …} when
+        the network has such statistics and `train` is true, else {}. `key` draws dropout masks; it
+        may be None where nothing is drawn.
+    """
+
+    init: Callable[..., dict[str, Any]]
+    apply: Callable[..., tuple[Array, dict[str, Any]]]
+
+
+def seam(module: linen.Module) -> Network:
+    """The two functions of a Linen module.
+
+    Args:
+      module: Any module called as module(x, train) that returns logits.
+
+    Returns:
+      Its `Network`. Both functions work under jit, vmap and lax.map; `train` is a Python bool.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from cnnjax import models
+    >>> network = seam(models.build("linear"))
+    >>> variables = network.init(jax.random.key(0), jnp.zeros((1, 40, 1)))
+    >>> logits, state = network.apply(variables, jnp.zeros((2, 40, 1)), False, None)
+    >>> logits.shape, state
+    ((2, 10), {})
+    """
+
+    def init(key: Array, x: Float[Array | np.ndarray, "batch *rest"]) -> dict[str, Any]:
+        variables = module.init(key, x, False)
+        return {name: variables[name] for name in ("params", _STATE) if name in variables}
+
+    def apply(
+        variables: Variables,
+        x: Float[Array | np.ndarray, "batch *rest"],
+        train: bool = False,
+        key: Array | None = None,
+    ) -> tuple[Float[Array, "batch classes"], dict[str, Any]]:
+        mutable = [_STATE] if train and _STATE in variables else []
+        rngs = {} if key is None else {"dropout": key}
+        try:
+            logits, state = module.apply(variables, x, train, rngs=rngs, mutable=mutable)
+        except InvalidRngError as error:
+            if key is None:
+                raise ValueError("key=None: expected a key, this network draws numbers") from error
+            raise
+        return logits, dict(state)
+
+    return Network(init, apply)
+
+
+def feature_maps(
+    module: linen.Module, variables: Variables, x: Float[Array | np.ndarray, "batch *rest"]
+) -> dict[str, Array]:
+    """What every layer hands on, before its activation function.
+
+    Args:
+      module: The network.
+      variables: Its variables.
+      x: A batch of inputs.
+
+    Returns:
+      An ordered dict from the layer's name ("conv1", "pool1", … "output"; nested ones with slashes)
+      to its output, the first layer first. The order also survives jit.
+    """
+    with watch() as calls:
+        module.apply(variables, x, False)
+    return OrderedDict((call.name, call.output) for call in calls if call.leaf)

@@ -1,0 +1,397 @@
+"""The answer in three sentences, computed from the numbers.
+
+A winner is named only where its interval lies clear of every other's. Intervals that touch are a
+draw, and with one seed there is no interval, so that nothing is more than an observation.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import pandas as pd
+from markupsafe import Markup
+
+from cnnjax.report import reading, words
+
+
+class Contest(NamedTuple):
+    """Who leads a column of figures.
+
+    Attributes:
+      best: The row with the highest (or lowest) mean.
+      level: The rows whose intervals overlap the best's, without it, best first.
+      known: Whether every row of the contest has an interval.
+    """
+
+    best: pd.Series
+    level: pd.DataFrame
+    known: bool
+
+    @property
+    def clear(self) -> bool:
+        """Whether the best stands clear of all others."""
+        return self.known and self.level.empty
+
+
+def contest(frame: pd.DataFrame, value: str) -> Contest | None:
+    """Finds the row with the highest `value` and those that cannot be told from it.
+
+    Args:
+      frame: Rows with the columns `value` and `value`_half.
+      value: The column in which more is better.
+
+    Returns:
+      The leader and who is level with it, or None where no row has a value.
+    """
+    rows = frame[frame[value].notna()].sort_values(value, ascending=False, kind="stable")
+    if rows.empty:
+        return None
+    best, rest = rows.iloc[0], rows.iloc[1:]
+    half = f"{value}_half"
+    reach = rest[value] + rest[half].fillna(0.0)
+    floor = best[value] - (0.0 if math.isnan(best[half]) else best[half])
+    return Contest(best, rest[reach >= floor], bool(rows[half].notna().all()))
+
+
+def overlap(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Says whether two intervals, each (mean, half width), have a point in common.
+
+    >>> overlap((0.9, 0.02), (0.93, 0.01)), overlap((0.9, 0.01), (0.93, 0.01))
+    (True, False)
+    """
+    low, high = sorted((one, other))
+    return bool(low[0] + low[1] >= high[0] - high[1])
+
+
+def sentences(study: reading.Study) -> list[Markup]:
+    """Returns the answer, a sentence an item; fewer where the data say less.
+
+    Args:
+      study: What was read.
+
+    Returns:
+      Sentences as safe HTML: labels are escaped, the decisive words are in bold.
+    """
+    if study.routes.empty:
+        return [Markup("No run has finished yet, so there is nothing to answer with.")]
+    answer = [_untouched(study), _published(study)]
+    answer += [_transformed(study), _initial(study)] if study.transformations else [_cost(study)]
+    return [sentence for sentence in answer if sentence][:3]
+
+
+def published(study: reading.Study) -> pd.DataFrame:
+    """Returns the published figures of config.json beside the study's own.
+
+    An item of `published` has a label, an error or an accuracy in percent, a source, and where
+    several data sets are measured its dataset. It belongs to the row of the same label, route or
+    model.
+
+    Returns:
+      Columns label, dataset, source, error (share of one), entry, ours and half (of the error; NaN
+      where the study has no such row), seeds.
+    """
+    rows = []
+    for item in study.config.get("published") or ():
+        error = item.get("error", 100.0 - float(item.get("accuracy", "nan")))
+        label, dataset = str(item.get("label", "")), str(item.get("dataset") or "")
+        ours = study.routes
+        names = ours[["label", "route", "model"]].apply(lambda column: column.str.casefold())
+        match = ours[(names == label.casefold()).any(axis=1)]
+        if dataset:
+            match = match[match["dataset"] == dataset]
+        found: dict[str, Any] = {"entry": "", "accuracy": math.nan, "accuracy_half": math.nan}
+        if len(match):
+            found = match.iloc[0].to_dict()
+        rows.append(
+            {
+                "label": label,
+                "dataset": dataset,
+                "source": str(item.get("source", "")),
+                "error": float(error) / 100,
+                "entry": found["entry"],
+                "ours": 1 - found["accuracy"],
+                "half": found["accuracy_half"],
+                "seeds": found.get("seeds", 0),
+            }
+        )
+    columns = ["label", "dataset", "source", "error", "entry", "ours", "half", "seeds"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def digits(study: reading.Study) -> int:
+    """Returns how many decimals a percentage deserves, so that one error shows."""
+    return 2 if study.routes["examples"].max() >= 5000 else 1
+
+
+def _untouched(study: reading.Study) -> Markup:
+    parts = []
+    several = len(pd.unique(study.routes["dataset"])) > 1
+    for dataset, rows in study.routes.groupby("dataset", sort=False):
+        found = contest(rows, "accuracy")
+        if found is None:
+            continue
+        where = Markup("on {}, ").format(dataset) if several else Markup()
+        parts.append(where + _winner(rows, found, digits(study)))
+    return _sentence("Untouched", Markup("; ").join(parts)) if parts else Markup()
+
+
+def _winner(rows: pd.DataFrame, found: Contest, decimals: int) -> Markup:
+    best = found.best
+    examples = f"{int(best['examples']):,} test examples"
+    score = words.with_interval(best["accuracy"], best["accuracy_half"], decimals)
+    count = f"n = {int(best['seeds'])}"
+    if len(rows) == 1:
+        return Markup("<b>{}</b>, the only row, gets {} of {} right ({})").format(
+            best["entry"], score, examples, count
+        )
+    none = rows[rows["family"] == "none"]
+    base = contest(none, "accuracy") if len(none) < len(rows) else None
+    gain = Markup()
+    if base is not None:
+        other = base.best
+        if best["family"] == "none":
+            routed = contest(rows[rows["family"] != "none"], "accuracy")
+            if routed is not None:
+                gain = Markup("; it takes no route, and the best that does, {}, gets {}").format(
+                    routed.best["entry"],
+                    words.with_interval(
+                        routed.best["accuracy"], routed.best["accuracy_half"], decimals
+                    ),
+                )
+        else:
+            points = 100 * (best["accuracy"] - other["accuracy"])
+            gain = Markup("; that is {} points above no route ({}, {}{})").format(
+                f"{points:.{decimals}f}",
+                other["entry"],
+                words.with_interval(other["accuracy"], other["accuracy_half"], decimals),
+                _sure(best, other, "accuracy"),
+            )
+    else:
+        second = rows[rows["entry"] != best["entry"]].sort_values("accuracy").iloc[-1]
+        gain = Markup("; next is {} with {}").format(
+            second["entry"],
+            words.with_interval(second["accuracy"], second["accuracy_half"], decimals),
+        )
+    if found.clear:
+        return Markup("<b>{}</b> is right most often, on {} of {} ({}){}").format(
+            best["entry"], score, examples, count, gain
+        )
+    if not found.known:
+        return Markup(
+            "<b>no clear winner</b> can be named from single seeds, which give no interval; "
+            "the highest accuracy is {}'s, {} of {}{}"
+        ).format(best["entry"], score, examples, gain)
+    return Markup(
+        "there is <b>no clear winner</b>: {} has the highest mean, {} of {} ({}), but its interval "
+        "overlaps {}{}"
+    ).format(best["entry"], score, examples, count, _theirs(found.level), gain)
+
+
+def _transformed(study: reading.Study) -> Markup:
+    trained = _areas(study, initial=False)
+    data = pd.unique(study.routes["dataset"])
+    parts, payers = [], []
+    for dataset in data:
+        entries = study.routes[study.routes["dataset"] == dataset]["entry"]
+        rows = trained[trained["entry"].isin(entries)]
+        clauses, winners = _keepers(study, rows)
+        if clauses:
+            where = Markup("on {}, ").format(dataset) if len(data) > 1 else Markup()
+            parts.append(where + Markup("; ").join(clauses))
+            payers += winners or [_overall_best(rows)]
+    if not parts:
+        return Markup()
+    return _sentence("Transformed", Markup("; ").join([*parts, _costs(study, payers)]))
+
+
+def _keepers(study: reading.Study, trained: pd.DataFrame) -> tuple[list[Markup], list[str]]:
+    """Says who keeps most under which transformation; also returns the clear winners."""
+    wins: dict[str, list[str]] = {}
+    draws, single = [], False
+    for name in study.transformations:
+        rows = trained[trained["transformation"] == name]
+        found = contest(rows, "kept")
+        if found is None:
+            continue
+        best = found.best
+        kept = words.with_interval(best["kept"], best["kept_half"])
+        if found.clear and len(rows) > 1:
+            wins.setdefault(best["entry"], []).append(f"{name} ({kept})")
+        else:
+            single = single or not found.known
+            draws.append(_draw(name, best["entry"], kept, found.level))
+    clauses = []
+    if wins:
+        untouched = study.routes.set_index("entry")["accuracy"]
+        names = [
+            Markup("<b>{}</b> ({} untouched) against {}").format(
+                entry, words.percent(untouched[entry], digits(study)), words.listed(against)
+            )
+            for entry, against in wins.items()
+        ]
+        lead = Markup("the largest share of its untouched accuracy is kept by {}")
+        clauses.append(lead.format(_join(names)))
+    if draws:
+        lead = Markup("{} <b>no clear winner</b> {}")
+        why = "single seeds give no interval, so there is" if single else "there is"
+        clauses.append(lead.format(why, _join(draws)))
+    return clauses, list(wins)
+
+
+def _draw(name: str, entry: str, kept: str, level: pd.DataFrame) -> Markup:
+    if level.empty:
+        return Markup("against {} ({} keeps {})").format(name, entry, kept)
+    rest = len(level) - 1
+    names = [str(level.iloc[0]["entry"])] + ([_others(rest)] if rest else [])
+    return Markup("against {} ({} keeps {}, level with {})").format(
+        name, entry, kept, words.listed(names)
+    )
+
+
+def _initial(study: reading.Study) -> Markup:
+    """What the structure family keeps before and after training, against no route."""
+    name = "translation" if "translation" in study.transformations else study.transformations[0]
+    before, after = (
+        rows[(rows["transformation"] == name) & rows["consistent"].notna()]
+        for rows in (_areas(study, initial=True), _areas(study, initial=False))
+    )
+    built = contest(before[before["family"] == "structure"], "consistent")
+    plain = contest(before[before["family"] == "none"], "consistent")
+    if built is None:
+        return Markup()
+    best, name_of = built.best, Markup("<b>{}</b>").format
+    text = Markup(
+        "before any training, {} gives {} of the test examples, under {}, the answer it gives "
+    ).format(name_of(best["entry"]), _share(best), name) + Markup("to the untouched ones")
+    if plain is not None:
+        base = plain.best
+        text += Markup(" (no route, {}: {}{})").format(
+            base["entry"], _share(base), _sure(best, base, "consistent")
+        )
+    trained = after.set_index("entry")
+    if best["entry"] in trained.index:
+        row = trained.loc[best["entry"]]
+        text += Markup("; after training it is {}, {}").format(_share(row), _change(best, row))
+        if plain is not None and base["entry"] in trained.index:
+            row = trained.loc[base["entry"]]
+            text += Markup(" (no route: {}, {})").format(_share(row), _change(base, row))
+    return _sentence("Structure alone", text)
+
+
+def _share(row: pd.Series) -> str:
+    return words.with_interval(row["consistent"], row["consistent_half"])
+
+
+def _published(study: reading.Study) -> Markup:
+    table = published(study)
+    table = table[table["ours"].notna()]
+    if table.empty:
+        return Markup()
+    clauses = []
+    for verdict, rows in (
+        ("lower than published", table[table["ours"] + table["half"] < table["error"]]),
+        ("higher than published", table[table["ours"] - table["half"] > table["error"]]),
+    ):
+        if len(rows):
+            names = words.listed([_pair(row) for _, row in rows.iterrows()])
+            clauses.append(Markup("the error is {} for {}").format(verdict, names))
+    inside = table[(table["ours"] - table["error"]).abs() <= table["half"]]
+    if len(inside):
+        names = words.listed([_pair(row) for _, row in inside.iterrows()])
+        clauses.append(Markup("the published figure lies within our interval for {}").format(names))
+    single = table[table["half"].isna()]
+    if len(single):
+        names = words.listed([_pair(row) for _, row in single.iterrows()])
+        clauses.append(Markup("one seed, without an interval, gives {}").format(names))
+    text = Markup("; ").join(clauses)
+    return _sentence("Published", text + " (ours against published)")
+
+
+def _pair(row: pd.Series) -> str:
+    ours = words.with_interval(row["ours"], row["half"], 2)
+    return f"{row['entry']} ({ours} against {words.percent(row['error'], 2)})"
+
+
+def _cost(study: reading.Study) -> Markup:
+    found = contest(study.routes, "accuracy")
+    if found is None or len(study.routes) == 1:
+        return Markup()
+    text = _costs(study, [str(found.best["entry"])])
+    small = study.routes.sort_values("parameters", kind="stable").iloc[0]
+    if small["entry"] != found.best["entry"] and small["parameters"] < found.best["parameters"]:
+        text += Markup("; the smallest, {}, has {} parameters and gets {}").format(
+            small["entry"],
+            words.amount(small["parameters"]),
+            words.with_interval(small["accuracy"], small["accuracy_half"], digits(study)),
+        )
+    return _sentence("Cost", text)
+
+
+def _costs(study: reading.Study, entries: list[str]) -> Markup:
+    none = study.routes[study.routes["family"] == "none"]
+    base = contest(none, "accuracy")
+    clauses = []
+    for entry in entries:
+        row = study.routes[study.routes["entry"] == entry].iloc[0]
+        clauses.append(Markup("{} costs {}").format(entry, _bill(row)))
+    if base is not None and base.best["entry"] not in entries:
+        clauses.append(
+            Markup("no route ({}) costs {}").format(base.best["entry"], _bill(base.best))
+        )
+    return Markup(_join(clauses))
+
+
+def _bill(row: pd.Series) -> str:
+    return (
+        f"{words.short(row['parameters'])} parameters, "
+        f"{words.short(row['multiply_accumulates'])} multiply–accumulates "
+        f"and {words.seconds(row['training_seconds'])} of training"
+    )
+
+
+def _areas(study: reading.Study, *, initial: bool) -> pd.DataFrame:
+    return study.areas[study.areas["initial"] == initial]
+
+
+def _overall_best(trained: pd.DataFrame) -> str:
+    overall = trained[trained["transformation"] == ""].sort_values("kept", kind="stable")
+    return str(overall.iloc[-1]["entry"])
+
+
+def _sure(best: pd.Series, other: pd.Series, value: str) -> str:
+    pairs = [(row[value], row[f"{value}_half"]) for row in (best, other)]
+    if any(math.isnan(half) for _, half in pairs):
+        return ""
+    return "; the intervals overlap" if overlap(*pairs) else "; the intervals do not overlap"
+
+
+def _change(before: pd.Series, after: pd.Series) -> str:
+    pairs = [(row["consistent"], row["consistent_half"]) for row in (before, after)]
+    known = not any(math.isnan(half) for _, half in pairs)
+    if after["consistent"] == before["consistent"]:
+        return "as before"
+    if known and overlap(*pairs):
+        return "which is no clear change"
+    return "more than before" if after["consistent"] > before["consistent"] else "less than before"
+
+
+def _theirs(level: pd.DataFrame) -> str:
+    shown, rest = level["entry"].head(2).tolist(), len(level) - 2
+    return words.listed([*shown, *([_others(rest)] if rest > 0 else [])])
+
+
+def _others(count: int) -> str:
+    return f"{count} more" if count > 1 else "one more"
+
+
+def _join(parts: list[Markup]) -> Markup:
+    if len(parts) == 1:
+        return parts[0]
+    return Markup(", ").join(parts[:-1]) + Markup(", and ") + parts[-1]
+
+
+def _sentence(about: str, text: Markup) -> Markup:
+    """Puts what a sentence is about in front of it, and makes its first letter a capital."""
+    plain = str(text)
+    opens_with_name = plain.startswith("<")
+    text = text if opens_with_name else Markup(plain[0].upper() + plain[1:])
+    return Markup('<span class="about">{}</span> {}.').format(about, text)

@@ -1,0 +1,409 @@
+"""The study's figures: which rows go into which panel."""
+
+import functools
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from cnnjax.report import palette, plotting, reading, words
+from cnnjax.report.palette import Style
+from cnnjax.report.plotting import Dot, Drawing, Line, Panel
+
+_MOST_NETWORKS = 12  # panels of the error of equivariance; more would only be scrolled past
+
+
+class FamilyFigure(NamedTuple):
+    """All of one family's rows: accuracy, consistency, and how they are told apart."""
+
+    family: str
+    accuracy: Drawing
+    consistency: Drawing | None
+
+
+class Figures(NamedTuple):
+    """Every figure of the page; None or empty where the data for it are missing."""
+
+    accuracy: Drawing | None
+    consistency: Drawing | None
+    sizes: Drawing | None
+    costs: Drawing | None
+    families: list[FamilyFigure]
+    initial: Drawing | None
+    equivariance: Drawing | None
+
+
+def draw(study: reading.Study, folder: Path) -> Figures:
+    """Draws what the study has data for.
+
+    Args:
+      study: What was read.
+      folder: Where the figures' files go; it exists.
+
+    Returns:
+      The figures.
+    """
+    best = best_of_families(study)
+    names = [(palette.family_name(family), entry) for family, entry in best.items()]
+    styles = {entry: palette.of_family(family) for family, entry in best.items()}
+    legend = [
+        (entry if entry == family else f"{family}: {entry}", styles[entry])
+        for family, entry in names
+    ]
+    shorts = {entry: family for family, entry in names}
+    several = len(best) > 1
+
+    trained = reading.at_full_size(study)
+    trained = trained[~trained["initial"]]
+    curves = functools.partial(
+        _curves, study, trained, styles, shorts if several else {}, legend=legend
+    )
+    has_curves = bool(study.transformations)
+    return Figures(
+        accuracy=curves("accuracy", folder / "accuracy.svg") if has_curves else None,
+        consistency=curves("consistency", folder / "consistency.svg") if has_curves else None,
+        sizes=_sizes(study, styles, shorts if several else {}, legend, folder / "train_size.svg"),
+        costs=_costs(study, best, legend, folder / "cost.svg"),
+        families=_families(study, trained, best, folder),
+        initial=_initial(study, folder / "initial_and_trained.svg"),
+        equivariance=_equivariance(study, folder / "equivariance.svg"),
+    )
+
+
+def best_of_families(study: reading.Study) -> dict[str, str]:
+    """Returns each family's entry with the highest accuracy over all transformed test sets.
+
+    Without transformations the untouched accuracy decides.
+
+    Args:
+      study: What was read.
+
+    Returns:
+      Entry by family, in the order of the page.
+    """
+    areas = study.areas
+    overall = areas[~areas["initial"].astype(bool) & (areas["transformation"] == "")]
+    score = overall.set_index("entry")["transformed"]
+    best: dict[str, str] = {}
+    for family, rows in study.routes.groupby("family", sort=False):
+        scores = rows["entry"].map(score)
+        scores = scores if scores.notna().any() else rows["accuracy"]
+        best[str(family)] = str(rows["entry"].iloc[int(np.nanargmax(scores.to_numpy(float)))])
+    return best
+
+
+def _lines(
+    frame: pd.DataFrame,
+    entries: dict[str, Style],
+    labels: dict[str, str],
+    x: str,
+    value: str,
+) -> list[Line]:
+    """Makes a line an entry from the rows' `x` and `value`, in percent."""
+    cells = reading.intervals(frame[frame["entry"].isin(entries)], ["entry", x], value)
+    found = []
+    for entry, style in entries.items():
+        rows = cells[cells["entry"] == entry].sort_values(x)
+        if len(rows):
+            columns = (rows[name].to_numpy(float) for name in (x, "mean", "half"))
+            at, mean, half = columns
+            found.append(Line(labels.get(entry, ""), style, at, 100 * mean, 100 * half))
+    return found
+
+
+def _transformed_lines(
+    trained: pd.DataFrame, name: str, entries: dict[str, Style], labels: dict[str, str], value: str
+) -> list[Line]:
+    curve = trained[trained["transformation"].isin(["none", name])]
+    if value == "consistency":
+        # An untouched image agrees with itself, also where nobody wrote that down.
+        curve = curve.assign(
+            consistency=curve["consistency"].where(curve["transformation"] != "none", 1.0)
+        )
+    lines = _lines(curve, entries, labels, "magnitude", value)
+    return [line for line in lines if len(line.x) > 1]
+
+
+def _curves(
+    study: reading.Study,
+    trained: pd.DataFrame,
+    entries: dict[str, Style],
+    labels: dict[str, str],
+    value: str,
+    path: Path,
+    *,
+    legend: list[tuple[str, Style]],
+    extra: tuple[Panel, ...] = (),
+) -> Drawing | None:
+    drawn = {
+        name: lines
+        for name in study.transformations
+        if (lines := _transformed_lines(trained, name, entries, labels, value))
+    }
+    if not drawn:
+        return None
+    limits = _range([line for lines in drawn.values() for line in lines])
+    panels = [
+        Panel(
+            name.capitalize(),
+            f"{value} in %",
+            f"{value} against {name}, a line for each of {len(lines)} routes",
+            functools.partial(
+                plotting.curves,
+                lines=lines,
+                x_label=words.unit(name),
+                y_range=limits,
+                direct=bool(labels),
+            ),
+        )
+        for name, lines in drawn.items()
+    ]
+    margins = (34, 72 if labels else 14, 54, 40)
+    return plotting.compose([*panels, *extra], path, legend=legend, margins=margins)
+
+
+def _families(
+    study: reading.Study, trained: pd.DataFrame, best: dict[str, str], folder: Path
+) -> list[FamilyFigure]:
+    figures = []
+    for family, rows in study.routes.groupby("family", sort=False):
+        if len(rows) < 2 or not study.transformations:
+            continue
+        entries: dict[str, Style] = {}
+        if "none" in best and family != "none":
+            entries[best["none"]] = palette.of_family("none")
+        for place, entry in enumerate(rows["entry"]):
+            entries[entry] = palette.within_family(place)
+        legend = [
+            (f"no route: {entry}" if entry not in set(rows["entry"]) else entry, style)
+            for entry, style in entries.items()
+        ]
+        size = _size_panel(study, entries, {}, "Training size")
+        accuracy = _curves(
+            study,
+            trained,
+            entries,
+            {},
+            "accuracy",
+            folder / f"family_{family}_accuracy.svg",
+            legend=legend,
+            extra=(size,) if size else (),
+        )
+        consistency = _curves(
+            study,
+            trained,
+            entries,
+            {},
+            "consistency",
+            folder / f"family_{family}_consistency.svg",
+            legend=legend,
+        )
+        if accuracy is not None:
+            figures.append(FamilyFigure(str(family), accuracy, consistency))
+    return figures
+
+
+def _size_panel(
+    study: reading.Study, entries: dict[str, Style], labels: dict[str, str], title: str
+) -> Panel | None:
+    untouched = study.measured[
+        (study.measured["transformation"] == "none") & ~study.measured["initial"]
+    ]
+    lines = _lines(untouched, entries, labels, "train_size", "accuracy")
+    if not any(len(line.x) > 1 for line in lines):
+        return None
+    return Panel(
+        title,
+        "accuracy in %, untouched",
+        "accuracy on the untouched test set against the number of training examples",
+        functools.partial(
+            plotting.curves,
+            lines=lines,
+            x_label="training examples (logarithmic)",
+            y_range=_range(lines),
+            log=True,
+            direct=bool(labels),
+        ),
+    )
+
+
+def _sizes(
+    study: reading.Study,
+    entries: dict[str, Style],
+    labels: dict[str, str],
+    legend: list[tuple[str, Style]],
+    path: Path,
+) -> Drawing | None:
+    if not study.transformations:
+        # Without the families' own figures this is the only place where every row is seen.
+        entries = {entry: palette.within_family(place) for place, entry in enumerate(study.entries)}
+        labels, legend = {}, list(entries.items())
+    panel = _size_panel(study, entries, labels, "Accuracy and training examples")
+    if panel is None:
+        return None
+    margins = (34, 76 if labels else 16, 54, 40)
+    return plotting.compose([panel], path, legend=legend, size=(400, 286), margins=margins)
+
+
+def _costs(
+    study: reading.Study, best: dict[str, str], legend: list[tuple[str, Style]], path: Path
+) -> Drawing | None:
+    if len(study.routes) < 3:
+        return None
+    areas = study.areas
+    overall = areas[~areas["initial"].astype(bool) & (areas["transformation"] == "")]
+    if len(overall):
+        got = overall.set_index("entry")[["transformed", "transformed_half"]]
+        y_label = "accuracy in %, mean over transformed tests"
+    else:
+        got = study.routes.set_index("entry")[["accuracy", "accuracy_half"]]
+        y_label = "accuracy in %"
+    panels = []
+    for column, title, unit in (
+        ("parameters", "Parameters", "trainable numbers"),
+        ("multiply_accumulates", "Work", "multiply–accumulates an example"),
+        ("training_seconds", "Training", "seconds a run"),
+    ):
+        points = []
+        for _, row in study.routes.iterrows():
+            entry, family = row["entry"], row["family"]
+            cost = float(row[column])
+            if entry in got.index and cost > 0:
+                mean, half = 100 * got.loc[entry].to_numpy(float)
+                name = palette.family_name(family) if best[family] == entry else ""
+                points.append((name, palette.of_family(family), cost, Dot(mean, half)))
+        if points:
+            draw = functools.partial(plotting.costs, points=points, x_label=unit)
+            words_for_it = f"{y_label}, against {unit}; a point for each route"
+            panels.append(Panel(title, y_label, words_for_it, draw))
+    if not panels:
+        return None
+    return plotting.compose(panels, path, legend=legend, margins=(34, 72, 54, 40))
+
+
+def _initial(study: reading.Study, path: Path) -> Drawing | None:
+    areas = study.areas[study.areas["consistent"].notna()]
+    if not (areas["initial"].any() and study.transformations):
+        return None
+    dots: dict[tuple[str | bool, ...], Dot] = {
+        (row["transformation"], row["entry"], bool(row["initial"])): Dot(
+            100 * row["consistent"], 100 * row["consistent_half"]
+        )
+        for row in areas.to_dict("records")
+    }
+    lowest = min(areas["consistent"].min(), 0.9)
+    limits = (float(10 * np.floor(lowest * 10)) - 3, 102.0)
+
+    panels = []
+    for name in study.transformations:
+        rows = [
+            (
+                entry,
+                palette.of_family(family),
+                dots.get((name, entry, True)),
+                dots.get((name, entry, False)),
+            )
+            for entry, family in study.routes[["entry", "family"]].itertuples(index=False)
+        ]
+        draw = functools.partial(
+            plotting.pairs, rows=rows, x_label="consistency in %", x_range=limits
+        )
+        shown = f"consistency under {name} of every route, before and after training"
+        panels.append(Panel(name.capitalize(), "", shown, draw))
+    present = set(study.routes["family"])
+    legend = [
+        (palette.family_name(family), palette.of_family(family))
+        for family in palette.FAMILIES
+        if family in present
+    ]
+    widest = max(min(len(entry), 33) for entry in study.entries)
+    left = 24 + round(5.6 * widest)
+    return plotting.compose(
+        panels,
+        path,
+        legend=[
+            *legend,
+            ("hollow: at initialisation", Style("dark", "o", (0.1, 40.0), hollow=True)),
+            ("filled: after training", Style("dark", "o", (0.1, 40.0))),
+        ],
+        size=(350, 76 + 17 * len(study.routes)),
+        margins=(left, 14, 34, 40),
+    )
+
+
+def _equivariance(study: reading.Study, path: Path) -> Drawing | None:
+    frame = study.equivariance
+    if frame is None or frame["error"].notna().sum() == 0:
+        return None
+    frame = frame[np.isfinite(frame["error"].astype(float))]
+    series = _chosen_magnitudes(frame)
+    entries = [entry for entry in study.entries if entry in set(frame["entry"])]
+    entries = entries[:_MOST_NETWORKS] or list(pd.unique(frame["entry"]))[:_MOST_NETWORKS]
+    cells = reading.intervals(
+        frame, ["entry", "initial", "transformation", "magnitude", "layer_index"], "error"
+    )
+    own = cells[cells["entry"].isin(entries)]
+    # A band may be wide where seeds are few; the lines set the scale.
+    reach = (own["mean"] + own["half"].fillna(0.0)).clip(upper=1.3 * own["mean"].max())
+    top = float(reach.max()) * 1.06 or 1.0
+    panels, most = [], 1
+    for entry in entries:
+        own = frame[frame["entry"] == entry].sort_values("layer_index")
+        names = own.drop_duplicates("layer_index").set_index("layer_index")["layer"]
+        places = {index: place for place, index in enumerate(names.index)}
+        most = max(most, len(names))
+        lines = []
+        for (name, magnitude), style in series.items():
+            for initial in (True, False):
+                rows = cells[
+                    (cells["entry"] == entry)
+                    & (cells["initial"] == initial)
+                    & (cells["transformation"] == name)
+                    & (cells["magnitude"] == magnitude)
+                ].sort_values("layer_index")
+                if len(rows):
+                    at = rows["layer_index"].map(places).to_numpy(float)
+                    look = style._replace(dashes=(2.0, 2.0), hollow=True) if initial else style
+                    mean, half = rows["mean"].to_numpy(float), rows["half"].to_numpy(float)
+                    lines.append(Line("", look, at, mean, half))
+        draw = functools.partial(
+            plotting.layers,
+            lines=lines,
+            names=[str(layer).rsplit("/", 1)[-1] for layer in names],
+            x_label="relative error (0 is exact)",
+            x_max=top,
+        )
+        panels.append(Panel(entry, "", f"error of equivariance of each layer of {entry}", draw))
+    legend = [(_series_name(*key), style) for key, style in series.items()]
+    if frame["initial"].any():
+        legend.append(
+            ("dashed, hollow: at initialisation", Style("dark", "o", (2.0, 2.0), hollow=True))
+        )
+    return plotting.compose(
+        panels, path, legend=legend, size=(350, 84 + 21 * most), margins=(96, 16, 34, 40)
+    )
+
+
+def _chosen_magnitudes(frame: pd.DataFrame) -> dict[tuple[str, float], Style]:
+    """Picks each transformation's smallest and largest magnitude: three lines, not nine."""
+    looks = iter(palette.within_family(place) for place in range(100))
+    series = {}
+    for name, rows in frame.groupby("transformation", sort=False):
+        magnitudes = np.unique(rows["magnitude"].to_numpy(float))
+        for magnitude in sorted({magnitudes[0], magnitudes[-1]}):
+            series[str(name), float(magnitude)] = next(looks)
+    return series
+
+
+def _series_name(name: str, magnitude: float) -> str:
+    unit = {"translation": " px", "rotation": "°"}.get(name, "")
+    return f"{name} by {magnitude:g}{unit}"
+
+
+def _range(lines: list[Line]) -> tuple[float, float]:
+    """Returns limits in percent that hold every line, and its band where there is room."""
+    low = min(float(np.min(line.mean)) for line in lines)
+    high = max(float(np.max(line.mean)) for line in lines)
+    spread = max(high - low, 1.0)
+    return max(0.0, low - 0.08 * spread), min(high + 0.06 * spread, 101.0)

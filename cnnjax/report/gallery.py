@@ -1,0 +1,272 @@
+"""Pictures: kernels, feature maps, and every test image that the best network got wrong."""
+
+import base64
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib
+import numpy as np
+from jaxtyping import Float, UInt8
+from matplotlib.colors import LinearSegmentedColormap
+from PIL import Image
+
+from cnnjax.report import reading
+
+MOST_ERRORS = 400
+"""How many errors the gallery shows; beyond that, those the network was surest of."""
+
+_MOST_TILES = 64
+_DIVERGING = LinearSegmentedColormap.from_list("kernel", ["#0072b2", "#f7f7f7", "#c24e00"])
+_EDGE = 4  # how often a pixel is repeated in the files for papers, at most to 8 tiles a row
+
+
+class Layer(NamedTuple):
+    """A layer's pictures in one image, with its name, its array's shape and what colours mean."""
+
+    name: str
+    source: str
+    width: int
+    height: int
+    shape: str
+    scale: str
+
+
+class Inside(NamedTuple):
+    """What the best convolutional network looks like from the inside."""
+
+    network: str
+    image: str
+    kernels: list[Layer]
+    maps: list[Layer]
+
+
+class Mistake(NamedTuple):
+    """A test image that was misread, by its number, and where it lies in the sprite."""
+
+    number: int
+    x: int
+    y: int
+    first: str
+    first_probability: float
+    second: str
+    second_probability: float
+
+
+class Gallery(NamedTuple):
+    """Every error of one member.
+
+    Attributes:
+      entry: Whose errors they are.
+      seed: The member with the median number of errors.
+      seeds: Of how many.
+      total: How many errors it makes.
+      examples: Of how many test images.
+      shown: How many are in the gallery.
+      sprite: All images in one, as a data URI.
+      size: The sprite's width and height, and the side of a tile, in the images' pixels.
+      groups: Mistakes by what the image really shows.
+    """
+
+    entry: str
+    seed: int
+    seeds: int
+    total: int
+    examples: int
+    shown: int
+    sprite: str
+    size: tuple[int, int, int, int]
+    groups: list[tuple[str, list[Mistake]]]
+
+
+def inside(study: reading.Study, folder: Path) -> Inside | None:
+    """Pictures the kernels and feature maps of pictures.npz.
+
+    Args:
+      study: What was read.
+      folder: Where the picture files go.
+
+    Returns:
+      The pictures, or None where there are none.
+    """
+    kernels = [
+        _kernel(name, array)
+        for name, array in _numbered(study.pictures, "kernel__")
+        if array.ndim >= 3
+    ]
+    maps = [
+        _maps(name, array) for name, array in _numbered(study.pictures, "map__") if array.ndim == 3
+    ]
+    if not (kernels or maps):
+        return None
+    for file, layers in (("kernels", kernels), ("feature_maps", maps)):
+        for number, (layer, picture) in enumerate(layers):
+            large = np.kron(picture, np.ones((_EDGE, _EDGE, 1), np.uint8))
+            _png(large, folder / f"{file}_{number}_{_safe(layer.name)}.png")
+    image = study.pictures.get("input")
+    shown = ""
+    if image is not None and image.ndim == 3:
+        shown = _uri(
+            np.repeat(_bytes(image)[..., :1], 3, axis=-1)
+            if image.shape[-1] < 3
+            else _bytes(image)[..., :3]
+        )
+    network = study.pictures.get("network")
+    return Inside(
+        "" if network is None else str(network),
+        shown,
+        [layer for layer, _ in kernels],
+        [layer for layer, _ in maps],
+    )
+
+
+def errors(study: reading.Study, folder: Path) -> Gallery | None:
+    """Collects the mistakes of the best network, of its seeds the one with the median number.
+
+    Args:
+      study: What was read.
+      folder: Where the picture file goes.
+
+    Returns:
+      The gallery, or None where predictions or pictures are missing.
+    """
+    frame, index = study.predictions, study.pictures.get("error_index")
+    images = study.pictures.get("error_images")
+    if frame is None or index is None or images is None or images.ndim != 4 or not len(index):
+        return None
+    place = {int(number): position for position, number in enumerate(index)}
+    frame = frame.drop_duplicates(["entry", "seed", "index"])
+    wrong = frame[frame["first"] != frame["truth"]]
+    counts = frame.groupby(["entry", "seed"], sort=False).size().to_frame("examples")
+    counts["errors"] = wrong.groupby(["entry", "seed"]).size()
+    counts["errors"] = counts["errors"].fillna(0).astype(int)
+    # Pictures are kept of one data set; whoever was tested on another has errors that lack one.
+    pictured = wrong["index"].isin(place).groupby([wrong["entry"], wrong["seed"]]).all()
+    counts["pictured"] = pictured.reindex(counts.index, fill_value=True)
+    able = counts[counts.groupby("entry")["pictured"].transform("all")]
+    if able.empty:
+        return None
+    rate = (able["errors"] / able["examples"]).groupby("entry", sort=False).mean()
+    entry = str(rate.idxmin())
+    members = able[able.index.get_level_values("entry") == entry].droplevel("entry")
+    members = members.sort_values("errors", kind="stable")
+    seed = int(members.index[(len(members) - 1) // 2])
+    own = wrong[(wrong["entry"] == entry) & (wrong["seed"] == seed)]
+    total = len(own)
+    if total > MOST_ERRORS:
+        own = own.nlargest(MOST_ERRORS, "first_probability")
+    own = own.sort_values(["truth", "first_probability"], ascending=[True, False])
+    if own.empty:
+        examples = int(members["examples"].iloc[0])
+        return Gallery(entry, seed, len(members), 0, examples, 0, "", (1, 1, 1, 1), [])
+    tiles = _bytes(images[[place[int(number)] for number in own["index"]]])
+    sprite, columns = _mosaic(tiles, gap=0)
+    _png(sprite, folder / "errors.png")
+    height, width = tiles.shape[1:3]
+    names = study.config.get("class_names") or ()
+    groups: dict[str, list[Mistake]] = {}
+    for position, row in enumerate(own.to_dict("records")):
+        mistake = Mistake(
+            int(row["index"]),
+            position % columns * width,
+            position // columns * height,
+            _name(names, row["first"]),
+            float(row["first_probability"]),
+            _name(names, row["second"]),
+            float(row["second_probability"]),
+        )
+        groups.setdefault(_name(names, row["truth"]), []).append(mistake)
+    return Gallery(
+        entry,
+        seed,
+        len(members),
+        total,
+        int(members["examples"].iloc[0]),
+        len(own),
+        _uri(sprite),
+        (sprite.shape[1], sprite.shape[0], width, height),
+        list(groups.items()),
+    )
+
+
+def _kernel(
+    name: str, array: Float[np.ndarray, "h w *channels"]
+) -> tuple[Layer, UInt8[np.ndarray, "height width 4"]]:
+    """Colours kernels blue (negative) to orange (positive), white at nought, one scale a layer."""
+    shape = "×".join(str(n) for n in array.shape)
+    flat = array.reshape(*array.shape[:2], -1)
+    largest = float(np.abs(flat).max()) or 1.0
+    tiles = _DIVERGING(flat.transpose(2, 0, 1)[:_MOST_TILES] / (2 * largest) + 0.5, bytes=True)
+    picture, _ = _mosaic(tiles, gap=1)
+    scale = f"−{largest:.2g} to {largest:.2g}"
+    return _layer(name, picture, shape, _more(flat.shape[-1]), scale), picture
+
+
+def _maps(
+    name: str, array: Float[np.ndarray, "h w channels"]
+) -> tuple[Layer, UInt8[np.ndarray, "height width 4"]]:
+    """Colours feature maps dark (lowest) to bright (highest), one scale a layer."""
+    low, high = float(array.min()), float(array.max())
+    level = (array.transpose(2, 0, 1)[:_MOST_TILES] - low) / ((high - low) or 1.0)
+    tiles = matplotlib.colormaps["cividis"](level, bytes=True)
+    picture, _ = _mosaic(tiles, gap=max(1, array.shape[0] // 14))
+    shape = "×".join(str(n) for n in array.shape)
+    scale = f"{low:.2g} to {high:.2g}".replace("-", "−")
+    return _layer(name, picture, shape, _more(array.shape[-1]), scale), picture
+
+
+def _layer(name: str, picture: np.ndarray, shape: str, more: str, scale: str) -> Layer:
+    return Layer(name, _uri(picture), picture.shape[1], picture.shape[0], shape + more, scale)
+
+
+def _more(channels: int) -> str:
+    return f", the first {_MOST_TILES}" if channels > _MOST_TILES else ""
+
+
+def _mosaic(
+    tiles: UInt8[np.ndarray, "count height width channels"], *, gap: int
+) -> tuple[UInt8[np.ndarray, "rows columns channels"], int]:
+    """Lays tiles out in rows with a transparent gap; returns the picture and the tiles a row."""
+    count, height, width, channels = tiles.shape
+    columns = min(count, 8 if gap else 20)
+    rows = -(-count // columns)
+    canvas = np.zeros(
+        (rows * (height + gap) - gap, columns * (width + gap) - gap, channels), np.uint8
+    )
+    for position, tile in enumerate(tiles):
+        y, x = position // columns * (height + gap), position % columns * (width + gap)
+        canvas[y : y + height, x : x + width] = tile
+    return canvas, columns
+
+
+def _numbered(arrays: dict[str, np.ndarray], prefix: str) -> list[tuple[str, np.ndarray]]:
+    """Returns the arrays whose names are prefix, number, layer, in the order of the numbers."""
+    names = sorted(name for name in arrays if name.startswith(prefix))
+    return [(name[len(prefix) :].partition("__")[2], arrays[name]) for name in names]
+
+
+def _name(names: Sequence[str], label: int) -> str:
+    return str(names[label]) if 0 <= label < len(names) else str(label)
+
+
+def _bytes(image: np.ndarray) -> np.ndarray:
+    """Returns pixels as uint8; floats are taken to run from 0 to 1."""
+    if image.dtype == np.uint8:
+        return image
+    return np.round(255 * np.clip(image.astype(float), 0, 1)).astype(np.uint8)
+
+
+def _png(picture: np.ndarray, path: Path | io.BytesIO) -> None:
+    flat = picture[..., 0] if picture.shape[-1] == 1 else picture
+    Image.fromarray(np.ascontiguousarray(flat)).save(path, format="PNG", optimize=True)
+
+
+def _uri(picture: np.ndarray) -> str:
+    buffer = io.BytesIO()
+    _png(picture, buffer)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _safe(name: str) -> str:
+    return "".join(letter if letter.isalnum() else "_" for letter in name)

@@ -1,0 +1,333 @@
+"""One HTML page out of what was read, computed and drawn."""
+
+import json
+import math
+import re
+import shlex
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from cnnjax.report import answer, figures, gallery, palette, reading, words
+
+_HERE = Path(__file__).parent
+
+
+class Column(NamedTuple):
+    """A column of the table of routes: its heading, what it means, and whether less is better."""
+
+    head: str
+    meaning: str
+    numeric: bool = True
+
+
+class Cell(NamedTuple):
+    """A cell of a table.
+
+    Attributes:
+      text: What is read, without its interval.
+      half: The interval's half width as it is read; may be empty.
+      key: What the column is sorted by.
+      heat: Shade from 0 (worst of the column) to 1 (best), or None for a plain cell.
+      best: Whether it is the best of its column or level with it.
+    """
+
+    text: str
+    half: str
+    key: float | str
+    heat: float | None = None
+    best: bool = False
+
+
+class Row(NamedTuple):
+    """A line of the table of routes."""
+
+    entry: str
+    family: str
+    colour: str
+    cells: list[Cell]
+
+
+def write(workdir: str | Path) -> Path:
+    """Writes report.html and figures/ from the files of a workdir.
+
+    Args:
+      workdir: The folder that a launch left: results.parquet is needed, everything else is used
+        where it is there.
+
+    Returns:
+      The path of report.html, a page that needs no other file and no network.
+
+    Raises:
+      UserError: There is no results.parquet in the folder.
+    """
+    workdir = Path(workdir)
+    study = reading.read(workdir)
+    folder = workdir / "figures"
+    folder.mkdir(exist_ok=True)
+    # Figures of an earlier launch that this one does not draw would tell an old story.
+    for old in [*folder.glob("*.svg"), *folder.glob("*.png")]:
+        old.unlink()
+    columns, rows = route_table(study)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    text = environment.get_template("page.html").render(
+        study=study,
+        style=Markup(palette.stylesheet() + (_HERE / "page.css").read_text(encoding="utf-8")),
+        answer=[_unbroken(sentence) for sentence in answer.sentences(study)],
+        facts=_facts(study),
+        columns=columns,
+        rows=rows,
+        published=_published(study),
+        figures=figures.draw(study, folder),
+        inside=gallery.inside(study, folder),
+        gallery=gallery.errors(study, folder),
+        most_errors=gallery.MOST_ERRORS,
+        sizes=_sizes(study),
+        chosen=_chosen(study),
+        config=json.dumps(study.config, indent=2, ensure_ascii=False) if study.config else "",
+        environment=list(_flat(study.environment)),
+        reproduce=_reproduce(study),
+        family_name=palette.family_name,
+        percent=words.percent,
+    )
+    path = workdir / "report.html"
+    partial = workdir / "report.html.partial"
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+    return path
+
+
+def route_table(study: reading.Study) -> tuple[list[Column], list[Row]]:
+    """Computes the table of routes.
+
+    Args:
+      study: What was read.
+
+    Returns:
+      The columns after the first, which holds the name, and the rows in the order of the page.
+    """
+    table = study.routes
+    several = len(pd.unique(table["dataset"])) > 1
+    decimals = answer.digits(study) if len(table) else 1
+    areas = study.areas[~study.areas["initial"].astype(bool)]
+    columns = [Column("data", "Data set", numeric=False)] if several else []
+    columns += [
+        Column("n", "Seeds"),
+        Column("accuracy %", "On untouched test images: mean and 95 % interval over seeds"),
+        Column("errors", "Number of test images misread: mean and 95 % interval over seeds"),
+    ]
+    shaded = {"accuracy": _shades(table, "entry", "accuracy", "dataset")}
+    names = list(study.transformations)
+    if names:
+        overall = areas[areas["transformation"] == ""]
+        shaded[""] = _shades(overall.assign(all=""), "entry", "transformed", "all")
+        columns.append(
+            Column("transformed %", "Accuracy averaged over all transformations and magnitudes")
+        )
+    for name in names:
+        rows = areas[areas["transformation"] == name]
+        shaded[name] = _shades(rows, "entry", "kept", "transformation")
+        columns.append(
+            Column(
+                f"{name} kept %",
+                f"Area under the accuracy curve against {name}, relative to the untouched accuracy",
+            )
+        )
+    columns += [
+        Column("parameters", "Trainable numbers"),
+        Column("MACs", "Multiply–accumulates for one example"),
+        Column("training", "Time to train one seed"),
+    ]
+    summary = areas.set_index(["entry", "transformation"])
+    lines = []
+    for _, row in table.iterrows():
+        entry = row["entry"]
+        cells = [Cell(row["dataset"], "", row["dataset"])] if several else []
+        cells.append(Cell(str(row["seeds"]), "", row["seeds"]))
+        text = _points(row["accuracy"], row["accuracy_half"], decimals)
+        cells.append(Cell(*text, row["accuracy"], *shaded["accuracy"].get(entry, (None, False))))
+        cells.append(Cell(*_count(row["errors"], row["errors_half"]), row["errors"]))
+        for name, value in [
+            *([("", "transformed")] if names else []),
+            *((n, "kept") for n in names),
+        ]:
+            if (entry, name) in summary.index:
+                got = summary.loc[(entry, name)]
+                text = _points(got[value], got[f"{value}_half"], 1)
+                cells.append(Cell(*text, got[value], *shaded[name].get(entry, (None, False))))
+            else:
+                cells.append(Cell("–", "", -1.0))
+        cells += [
+            Cell(words.amount(row["parameters"]), "", row["parameters"]),
+            Cell(words.short(row["multiply_accumulates"]), "", row["multiply_accumulates"]),
+            Cell(words.seconds(row["training_seconds"]), "", row["training_seconds"]),
+        ]
+        colour = palette.of_family(row["family"]).colour
+        lines.append(Row(entry, palette.family_name(row["family"]), colour, cells))
+    return columns, lines
+
+
+def _shades(
+    frame: pd.DataFrame, name: str, value: str, within: str
+) -> dict[str, tuple[float, bool]]:
+    """Places each mean between the worst and the best, and says who is level with the best."""
+    found: dict[str, tuple[float, bool]] = {}
+    for _, rows in frame.groupby(within, sort=False):
+        best = answer.contest(rows, value)
+        if best is None or len(rows) < 2:
+            continue
+        level = {best.best[name], *best.level[name]} if best.known else {best.best[name]}
+        low, high = rows[value].min(), rows[value].max()
+        for entry, mean in zip(rows[name], rows[value], strict=True):
+            if not math.isnan(mean):
+                found[entry] = ((mean - low) / ((high - low) or 1.0), entry in level)
+    return found
+
+
+def _unbroken(sentence: Markup) -> Markup:
+    """Keeps a number, its interval and its unit on one line.
+
+    >>> _unbroken(Markup("97.0 ± 0.2 % of 12 M")) == "97.0\u00a0±\u00a00.2\u00a0% of 12\u00a0M"
+    True
+    """
+    return Markup(
+        re.sub(r"(?<=\d) (?=[±%]|(?:k|M|G|s|min|h)\b)|(?<=[±=]) | (?==)", "\u00a0", str(sentence))
+    )
+
+
+def _points(share: float, half: float, digits: int) -> tuple[str, str]:
+    """Writes a share in percent and its half width, under a heading that says so."""
+    spread = "" if math.isnan(half) else f"{100 * half:.{digits}f}"
+    return ("–" if math.isnan(share) else f"{100 * share:.{digits}f}"), spread
+
+
+def _count(mean: float, half: float) -> tuple[str, str]:
+    if math.isnan(half) or math.isnan(mean):
+        return words.amount(mean), ""
+    digits = 1 if half < 10 else 0
+    return f"{mean:,.{digits}f}", f"{half:,.{digits}f}"
+
+
+def _sizes(study: reading.Study) -> tuple[list[str], list[tuple[str, list[tuple[str, str]]]]]:
+    """Lays out accuracy by row and number of training examples."""
+    rows = study.measured[(study.measured["transformation"] == "none") & ~study.measured["initial"]]
+    cells = reading.intervals(rows, ["entry", "train_size"], "accuracy")
+    known = {
+        (row["entry"], row["train_size"]): (float(row["mean"]), float(row["half"]))
+        for row in cells.to_dict("records")
+    }
+    sizes = sorted(set(rows["train_size"]))
+    decimals = answer.digits(study) if len(study.routes) else 1
+    lines = []
+    for entry in study.entries:
+        line = []
+        for size in sizes:
+            mean, half = known.get((entry, size), (math.nan, math.nan))
+            line.append(_points(mean, half, decimals))
+        lines.append((entry, line))
+    return [f"{int(size):,}" for size in sizes], lines
+
+
+def _facts(study: reading.Study) -> list[tuple[str, str]]:
+    """Says in a few words what was measured: data, rows, seeds, training examples, diverged."""
+    table = study.routes
+    if table.empty:
+        return []
+    seeds = sorted(set(table["seeds"]))
+    n = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    sizes = sorted(set(study.measured["train_size"]))
+    # A long list of sizes says no more than its ends.
+    shown = sizes if len(sizes) <= 5 else [sizes[0], "…", sizes[-1]]
+    numbers = " · ".join(x if isinstance(x, str) else f"{int(x):,}" for x in shown)
+    facts = [
+        ("data", words.listed(list(pd.unique(table["dataset"])))),
+        ("routes" if len(table) != 1 else "route", str(len(table))),
+        ("seeds each" if seeds[-1] != 1 else "seed each", n),
+        ("training examples", numbers),
+        ("test examples", f"{int(table['examples'].max()):,}"),
+    ]
+    if study.diverged:
+        facts.append(("runs diverged", str(sum(study.diverged.values()))))
+    return facts
+
+
+def _published(study: reading.Study) -> list[dict[str, Any]]:
+    table = answer.published(study)
+    several = len(pd.unique(table["dataset"])) > 1
+    rows = []
+    for _, row in table.iterrows():
+        label = f"{row['label']} · {row['dataset']}" if several and row["dataset"] else row["label"]
+        ours = words.with_interval(row["ours"], row["half"], 2)
+        rows.append(
+            {
+                "label": label,
+                "source": row["source"],
+                "error": words.percent(row["error"], 2),
+                "ours": "–" if math.isnan(row["ours"]) else ours,
+                "seeds": str(row["seeds"]) if row["seeds"] else "–",
+            }
+        )
+    return rows
+
+
+def _chosen(study: reading.Study) -> list[tuple[str, str, str]]:
+    """Lists which learning rate validation chose, where more than one was chosen at all."""
+    rows = study.measured[(study.measured["transformation"] == "none") & ~study.measured["initial"]]
+    if len(pd.unique(rows["learning_rate"])) < 2:
+        return []
+    table = []
+    for (entry, size), cell in rows.groupby(["entry", "train_size"], sort=False):
+        rates = ", ".join(f"{rate:g}" for rate in sorted(set(cell["learning_rate"])))
+        table.append((str(entry), f"{size:,}", rates))
+    return table
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Lists the leaves of nested dictionaries by their dotted names.
+
+    >>> _flat({"versions": {"jax": "0.10"}, "devices": ["cpu"], "dirty": False})
+    [('versions.jax', '0.10'), ('devices', 'cpu'), ('dirty', 'no')]
+    """
+    leaves: list[tuple[str, str]] = []
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            leaves += _flat(value, f"{prefix}{key}.")
+        elif isinstance(value, list):
+            text = shlex.join(map(str, value)) if "command" in key else ", ".join(map(str, value))
+            leaves.append((prefix + key, text))
+        else:
+            text = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+            leaves.append((prefix + key, text))
+    return leaves
+
+
+def _reproduce(study: reading.Study) -> dict[str, str]:
+    """Finds the commands that make this page again, and how it may be cited."""
+    leaves = {name.rpartition(".")[2]: value for name, value in _flat(study.environment)}
+    command = next(
+        (leaves[key] for key in ("command", "command_line", "argv") if key in leaves), ""
+    )
+    commit = next((leaves[key] for key in ("git_commit", "commit") if key in leaves), "")
+    commit = "" if commit in ("None", "unknown") else commit
+    dirty = next((leaves[key] for key in ("git_dirty", "dirty") if key in leaves), "no") == "yes"
+    moment = next((leaves[key] for key in ("time", "date", "started") if key in leaves), "")
+    year = moment[:4] if moment[:4].isdigit() else ""
+    lines = [f"git checkout {commit}"] if commit else []
+    lines += [command] if command else []
+    fields = [f"  title = {{{study.title}}}", "  howpublished = {cnnjax}"]
+    fields += [f"  year = {{{year}}}"] if year else []
+    fields += [f"  note = {{commit {commit[:12]}, {command}}}"] if commit else []
+    return {
+        "commands": "\n".join(lines),
+        "dirty": "yes" if dirty else "",
+        "cite": "@misc{cnnjax,\n" + ",\n".join(fields) + "\n}",
+    }

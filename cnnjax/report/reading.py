@@ -1,0 +1,297 @@
+"""The files of a workdir, as one study: who was measured, with which figures and intervals."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from cnnjax import results
+from cnnjax.errors import UserError
+from cnnjax.report import palette
+
+# Numbers or choices that a sweep may vary inside one route; each value is then a row of its own.
+_VARIED = {
+    "model": "model",
+    "features": "features",
+    "augment": "augmentation",
+    "augment_strength": "strength",
+    "label_noise": "label noise",
+    "label_smoothing": "label smoothing",
+    "weight_decay": "weight decay",
+    "learning_rate": "learning rate",
+    "batch_size": "batch",
+    "steps": "steps",
+}
+
+
+class Study(NamedTuple):
+    """What a workdir says.
+
+    Attributes:
+      title: The study's name.
+      question: What it asks; may be empty.
+      config: The parsed config.json, or {}.
+      environment: The parsed environment.json, or {}.
+      measured: Rows of results.parquet of members that were chosen and finished, each with the name
+        of its row on the page in `entry`, and `initial` as a bool.
+      routes: One row an entry, at its largest training size, in the order of the page: entry,
+        label, route, family, dataset, train_size, seeds, examples, accuracy, accuracy_half, errors,
+        errors_half, parameters, multiply_accumulates, training_seconds.
+      areas: What curves amount to: entry, family, transformation, initial, and mean and half width
+        over seeds of `kept` (area under the accuracy curve relative to the untouched accuracy),
+        `transformed` (mean accuracy along the curve) and `consistent` (mean consistency along it).
+      transformations: Names in the order of the page, without "none".
+      equivariance: Rows of equivariance.parquet with `entry`, or None.
+      predictions: Rows of predictions.parquet with `entry`, or None.
+      pictures: The arrays of pictures.npz by name, or {}.
+      diverged: How many members diverged, by label.
+    """
+
+    title: str
+    question: str
+    config: dict[str, Any]
+    environment: dict[str, Any]
+    measured: pd.DataFrame
+    routes: pd.DataFrame
+    areas: pd.DataFrame
+    transformations: tuple[str, ...]
+    equivariance: pd.DataFrame | None
+    predictions: pd.DataFrame | None
+    pictures: dict[str, np.ndarray]
+    diverged: dict[str, int]
+
+    @property
+    def entries(self) -> list[str]:
+        """The names of the rows, in the order of the page."""
+        return self.routes["entry"].tolist()
+
+    def family_of(self, entry: str) -> str:
+        """Returns the family of an entry."""
+        return self.routes.set_index("entry")["family"][entry]
+
+
+def read(workdir: Path) -> Study:
+    """Reads a workdir.
+
+    Args:
+      workdir: A folder with at least results.parquet.
+
+    Returns:
+      The study; what the folder lacks is empty or None.
+
+    Raises:
+      UserError: There is no results.parquet.
+    """
+    path = workdir / "results.parquet"
+    if not path.exists():
+        raise UserError(
+            f"workdir={workdir}: expected results.parquet in it; launch the study first"
+        )
+    table = results.read(path)
+    config, environment = _json(workdir / "config.json"), _json(workdir / "environment.json")
+    table["initial"] = table["initial"].fillna(False).astype(bool)
+    # Family and label say what a row is; a sweep without routes leaves them empty.
+    for name, otherwise in (("route", ""), ("label", ""), ("family", "none")):
+        table[name] = table[name].fillna(otherwise).astype(str)
+    table["label"] = table["label"].where(table["label"] != "", table["route"])
+    table["label"] = table["label"].where(table["label"] != "", table["model"].astype(str))
+
+    measured = table[(table["status"] == "done") & table["chosen"].astype(bool)]
+    measured = measured[measured["accuracy"].notna()].reset_index(drop=True)
+    measured["entry"] = _entries(measured)
+    routes = _routes(measured)
+    names = [name for name in pd.unique(measured["transformation"]) if name != "none"]
+    entries = measured.groupby(["group", "label"])["entry"].first()
+    members = ["group", "route", "label", "seed", "train_size", *_VARIED]
+    bad = table[table["status"] == "diverged"].drop_duplicates(members)
+    return Study(
+        title=str(config.get("title") or _first(table, "experiment") or workdir.name),
+        question=str(config.get("question") or ""),
+        config=config,
+        environment=environment,
+        measured=measured,
+        routes=routes,
+        areas=_areas(measured, routes),
+        transformations=tuple(names),
+        equivariance=_named(workdir / "equivariance.parquet", entries),
+        predictions=_named(workdir / "predictions.parquet", entries),
+        pictures=_arrays(workdir / "pictures.npz"),
+        diverged={str(label): len(rows) for label, rows in bad.groupby("label", sort=False)},
+    )
+
+
+def at_full_size(study: Study) -> pd.DataFrame:
+    """Returns the measured rows at each entry's largest training size."""
+    largest = study.routes.set_index("entry")["train_size"]
+    return study.measured[study.measured["train_size"] == study.measured["entry"].map(largest)]
+
+
+def intervals(frame: pd.DataFrame, by: list[str], value: str) -> pd.DataFrame:
+    """Returns mean, half width of the interval over seeds and n of a column, group by group.
+
+    Args:
+      frame: Rows, one a seed within each group.
+      by: Columns that make the groups.
+      value: The column to average; missing values are left out.
+
+    Returns:
+      A frame with the columns `by`, mean, half and n; half is NaN where n < 2.
+    """
+    known = frame[frame[value].notna()]
+    rows = [
+        (*key, *results.interval(group.to_numpy(float)))
+        for key, group in known.groupby(by, sort=False)[value]
+    ]
+    return pd.DataFrame(rows, columns=[*by, "mean", "half", "n"])
+
+
+def _entries(frame: pd.DataFrame) -> pd.Series:
+    """Names each row's line on the page: its label, and what else is needed to tell it apart."""
+    names = frame["label"].copy()
+    if frame.empty:
+        return names
+    several = frame.groupby("label")["route"].transform("nunique") > 1
+    same_data = frame.groupby(["label", "dataset"])["route"].transform("nunique") > 1
+    names = names.where(~(several & same_data), names + " (" + frame["route"] + ")")
+    cell = [
+        "dataset",
+        "route",
+        "label",
+        "train_size",
+        "seed",
+        "initial",
+        "transformation",
+        "magnitude",
+    ]
+    for column, word in _VARIED.items():
+        per_cell = frame.groupby(cell, dropna=False)[column].transform("nunique", dropna=False)
+        varies = (per_cell > 1).groupby(frame["route"]).transform("any")
+        text = frame[column].map(lambda x: f"{x:g}" if isinstance(x, float) else str(x))
+        told = pd.Series(
+            [t in n for t, n in zip(text, names, strict=True)], frame.index, dtype=bool
+        )
+        plain = column in ("model", "features", "augment")
+        extra = text if plain else word + " " + text
+        names = names.where(~varies | (told & plain), names + " · " + extra)
+    shared = frame["dataset"].groupby(names).transform("nunique") > 1
+    return names.where(~shared, names + " · " + frame["dataset"])
+
+
+def _routes(measured: pd.DataFrame) -> pd.DataFrame:
+    untouched = measured[(measured["transformation"] == "none") & ~measured["initial"]]
+    rows = []
+    for entry, group in untouched.groupby("entry", sort=False):
+        largest = group[group["train_size"] == group["train_size"].max()]
+        first = largest.iloc[0]
+        accuracy, accuracy_half, seeds = results.interval(largest["accuracy"].to_numpy(float))
+        errors, errors_half, _ = results.interval(largest["errors"].to_numpy(float))
+        rows.append(
+            {
+                "entry": entry,
+                "label": first["label"],
+                "route": first["route"],
+                "model": first["model"],
+                "family": first["family"],
+                "dataset": first["dataset"],
+                "train_size": first["train_size"],
+                "seeds": seeds,
+                "examples": first["examples"],
+                "accuracy": accuracy,
+                "accuracy_half": accuracy_half,
+                "errors": errors,
+                "errors_half": errors_half,
+                "parameters": first["parameters"],
+                "multiply_accumulates": first["multiply_accumulates"],
+                "training_seconds": largest["training_seconds"].mean(),
+            }
+        )
+    columns = [
+        *("entry", "label", "route", "model", "family", "dataset", "train_size", "seeds"),
+        *("examples", "accuracy", "accuracy_half", "errors", "errors_half"),
+        *("parameters", "multiply_accumulates", "training_seconds"),
+    ]
+    frame = pd.DataFrame(rows, columns=columns)
+    order = {family: place for place, family in enumerate(palette.FAMILIES)}
+    return frame.sort_values(
+        "family", key=lambda names: names.map(order).fillna(len(order)), kind="stable"
+    ).reset_index(drop=True)
+
+
+def _areas(measured: pd.DataFrame, routes: pd.DataFrame) -> pd.DataFrame:
+    """Averages each member's curves over their magnitudes, then over seeds."""
+    largest = routes.set_index("entry")["train_size"]
+    frame = measured[measured["train_size"] == measured["entry"].map(largest)]
+    rows = []
+    for (entry, seed, initial), member in frame.groupby(["entry", "seed", "initial"], sort=False):
+        untouched = member[member["transformation"] == "none"]
+        if untouched.empty:
+            continue
+        start = float(untouched["accuracy"].iloc[0])
+        for name, curve in member[member["transformation"] != "none"].groupby(
+            "transformation", sort=False
+        ):
+            curve = curve[curve["magnitude"] > 0].sort_values("magnitude")
+            if curve.empty:
+                continue
+            at = np.concatenate([[0.0], curve["magnitude"].to_numpy(float)])
+            accuracy = np.concatenate([[start], curve["accuracy"].to_numpy(float)])
+            agree = np.concatenate([[1.0], curve["consistency"].to_numpy(float)])
+            mean = float(np.trapezoid(accuracy, at) / at[-1])
+            rows.append(
+                {
+                    "entry": entry,
+                    "seed": seed,
+                    "initial": initial,
+                    "transformation": name,
+                    "kept": mean / start if start else np.nan,
+                    "transformed": mean,
+                    "consistent": float(np.trapezoid(agree, at) / at[-1]),
+                }
+            )
+    by = ["entry", "initial", "transformation"]
+    members = pd.DataFrame(rows, columns=[*by, "seed", "kept", "transformed", "consistent"])
+    # The average over transformations is a summary of its own, with its own interval over seeds.
+    overall = members.groupby(["entry", "initial", "seed"], sort=False, as_index=False)[
+        ["kept", "transformed", "consistent"]
+    ].mean()
+    members = pd.concat([members, overall.assign(transformation="")], ignore_index=True)
+    frames = [
+        intervals(members, by, value)
+        .rename(columns={"mean": value, "half": f"{value}_half"})
+        .drop(columns="n")
+        for value in ("kept", "transformed", "consistent")
+    ]
+    merged = frames[0]
+    for other in frames[1:]:
+        merged = merged.merge(other, on=by, how="outer", sort=False)
+    return merged.merge(routes[["entry", "family"]], on="entry")
+
+
+def _named(path: Path, entries: pd.Series) -> pd.DataFrame | None:
+    """Reads a table that goes beside the results and gives its rows their names on the page."""
+    if not path.exists():
+        return None
+    frame = results.read(path)
+    if frame.empty:
+        return None
+    keys = pd.MultiIndex.from_frame(frame[["group", "label"]])
+    named = entries.reindex(keys).to_numpy()
+    frame["entry"] = pd.Series(named, frame.index).fillna(frame["label"])
+    return frame
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    if not path.exists():
+        return {}
+    with np.load(path) as file:
+        return dict(file)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _first(frame: pd.DataFrame, column: str) -> str:
+    return "" if frame.empty else str(frame[column].iloc[0])

@@ -1,0 +1,85 @@
+"""Which route to invariance pays: structure, training or features, side by side on the same data.
+
+    python launch.py                                                    (digits, under 4 minutes)
+    python launch.py --config=experiments/invariance.py:mnist --data_dir=DIR
+    python launch.py --config=experiments/invariance.py:fashion_mnist --data_dir=DIR
+
+Every route gets the same number of updates on the same examples; validation chooses its learning
+rate. The test set is read once, by the chosen runs: untouched, and shifted, rotated, scaled, sheared
+and noisy over a range of magnitudes.
+"""
+
+from ml_collections import ConfigDict
+
+from cnnjax import config as configs
+
+ROUTES = {
+    # No route: pixels into a plain network.
+    "mlp": ("MLP", "none", {"model": {"name": "mlp800"}}),
+    # By features: compute what hardly changes, then classify it.
+    "deskew_mlp": (
+        "deskew + MLP",
+        "features",
+        {"model": {"name": "mlp800"}, "features": ("deskew",)},
+    ),
+    "hog_linear": ("HOG + linear", "features", {"model": {"name": "linear"}, "features": ("hog",)}),
+    # By structure: the ladder, each rung one step from the one before.
+    "dense": ("dense", "structure", {"model": {"name": "ladder_dense"}}),
+    "local": ("locally connected", "structure", {"model": {"name": "ladder_local"}}),
+    "conv": ("convolution", "structure", {"model": {"name": "ladder_conv"}}),
+    "pool": ("+ max pooling", "structure", {"model": {"name": "ladder_pool"}}),
+    "blur": ("+ blur pooling", "structure", {"model": {"name": "ladder_blur"}}),
+    "gap": ("+ global pooling", "structure", {"model": {"name": "ladder_gap"}}),
+    "lenet5": ("LeNet-5", "structure", {"model": {"name": "lenet5_modern"}}),
+    # By training: show it transformed copies.
+    "mlp_augment_half": ("MLP + distortions ×0.5", "training", {"model": {"name": "mlp800"}}),
+    "mlp_augment": ("MLP + distortions ×1", "training", {"model": {"name": "mlp800"}}),
+    "mlp_augment_double": ("MLP + distortions ×2", "training", {"model": {"name": "mlp800"}}),
+    # The combinations.
+    "lenet5_augment_half": ("LeNet-5 + distortions ×0.5", "combined", {}),
+    "lenet5_augment": ("LeNet-5 + distortions ×1", "combined", {}),
+    "lenet5_augment_double": ("LeNet-5 + distortions ×2", "combined", {}),
+    "deskew_lenet5": ("deskew + LeNet-5", "combined", {"features": ("deskew",)}),
+    "deskew_lenet5_augment": (
+        "deskew + LeNet-5 + distortions",
+        "combined",
+        {"features": ("deskew",)},
+    ),
+}
+STRENGTHS = {"augment_half": 0.5, "augment": 1.0, "augment_double": 2.0}
+
+# Updates of the whole training set, and the training-set sizes (0 is all of it).
+BUDGETS = {
+    "digits": {"batch_size": 64, "steps": 300, "sizes": "100,300,0"},
+    "mnist": {"batch_size": 128, "steps": 4000, "sizes": "1000,10000,0"},
+    "fashion_mnist": {"batch_size": 128, "steps": 4000, "sizes": "1000,10000,0"},
+}
+
+
+def get_config(arg: str | None = None) -> ConfigDict:
+    """The study on one data set: "digits" (the default), "mnist" or "fashion_mnist"."""
+    name = configs.choose("invariance.py", arg or "digits", BUDGETS)
+    budget = BUDGETS[name]
+    config = configs.default()
+    config.title = "Routes to invariance"
+    config.question = (
+        "What do structure, training and features each buy against shifts, rotations, scalings, "
+        "shears and noise, and what does each cost?"
+    )
+    config.dataset.name = name
+    config.batch_size = budget["batch_size"]
+    config.steps = budget["steps"]
+    config.augment.ranges = ConfigDict()
+    if name != "digits":
+        config.invariance.examples = 2000
+    for route, (label, family, fields) in ROUTES.items():
+        config.routes[route] = ConfigDict({"label": label, "family": family} | fields)
+        for ending, strength in STRENGTHS.items():
+            if route.endswith(ending):
+                distortions = {"name": "affine_elastic", "strength": strength}
+                config.routes[route].augment = ConfigDict(distortions)
+    config.sweep = (
+        f"route=*;seed=0:3;dataset.train_size={budget['sizes']};optimizer.learning_rate=1e-3,3e-3"
+    )
+    config.choose = ("optimizer.learning_rate",)
+    return config

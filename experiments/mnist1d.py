@@ -1,0 +1,64 @@
+"""The published MNIST-1D table again, plain and with shuffled positions, beside our intervals.
+
+    python launch.py --config=experiments/mnist1d.py
+
+What shuffling takes away from a network is what its structure had given it: a convolution loses
+most of its lead, a dense network nothing. As published: 4,000 training signals, 6,000 updates of
+Adam on batches of 100. Validation, 1,000 further signals, chooses the learning rate.
+"""
+
+from ml_collections import ConfigDict
+
+from cnnjax import config as configs
+
+SOURCE = "Greydanus & Kobak 2024, Scaling Down Deep Learning with MNIST-1D, arXiv 2011.14439"
+PUBLISHED = {
+    "mnist1d": {"linear": 32.0, "MLP": 68.0, "CNN": 94.0, "GRU": 91.0, "human": 96.0},
+    "mnist1d_shuffled": {"linear": 32.0, "MLP": 68.0, "CNN": 56.0, "GRU": 57.0, "human": 30.0},
+}
+
+
+def get_config(arg: str | None = None) -> ConfigDict:
+    """The study; it takes no argument."""
+    if arg:
+        configs.choose("mnist1d.py", arg, [""])
+    config = configs.default()
+    config.title = "MNIST-1D"
+    config.question = (
+        "How much of a network's accuracy on signals hangs on the order of the positions?"
+    )
+    config.batch_size = 100
+    config.steps = 6000
+    config.optimizer.weight_decay = 0.0
+    config.optimizer.schedule = "constant"
+    networks = (
+        ("linear", "linear", "none"),
+        ("mlp", "mnist1d_mlp", "none"),
+        ("cnn", "mnist1d_cnn", "structure"),
+    )
+    for shuffled in (False, True):
+        name = "mnist1d_shuffled" if shuffled else "mnist1d"
+        for route, model, family in networks:
+            label = {"linear": "linear", "mlp": "MLP", "cnn": "CNN"}[route]
+            config.routes[f"{route}_shuffled" if shuffled else route] = ConfigDict(
+                {
+                    "label": f"{label}, shuffled" if shuffled else label,
+                    "family": family,
+                    "dataset": {"name": name},
+                    "model": {"name": model},
+                }
+            )
+    config.published = tuple(
+        ConfigDict(
+            {
+                "label": f"{who}, shuffled" if name == "mnist1d_shuffled" else who,
+                "accuracy": accuracy,
+                "source": SOURCE,
+            }
+        )
+        for name, row in PUBLISHED.items()
+        for who, accuracy in row.items()
+    )
+    config.sweep = "route=*;seed=0:5;optimizer.learning_rate=1e-3,3e-3,1e-2"
+    config.choose = ("optimizer.learning_rate",)
+    return config

@@ -1,0 +1,295 @@
+"""How fast the training step is, as ratios to the code that one would otherwise write.
+
+    python experiments/speed.py
+
+About six minutes on two CPU cores. Every pair is timed in turn, A B A B …, after a warm-up; the
+ratio is the median over the rounds, with the lowest and the highest beside it. torch and kornia are
+timed in processes of their own (their threads disturb jax's) when they are installed:
+`pip install -e '.[bench]'`. Above 1 we are faster.
+"""
+
+import functools
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from absl import app, flags
+
+_ROUNDS = flags.DEFINE_integer("rounds", 5, "Timed rounds of every pair.", lower_bound=1)
+_PEER = flags.DEFINE_enum("peer", None, ["torch", "kornia"], "Time only this peer, print JSON.")
+
+BATCHES = (128, 512)
+EPOCH_STEPS = 40
+IMAGES = 8192
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long one call takes until its result is there."""
+    import jax
+
+    start = time.perf_counter()
+    jax.block_until_ready(work())
+    return time.perf_counter() - start
+
+
+def in_turn(ours: Callable[[], object], theirs: Callable[[], object], rounds: int) -> list[float]:
+    """The ratio theirs / ours of each round, after one warm-up of both."""
+    seconds(ours), seconds(theirs)
+    pairs = [(seconds(ours), seconds(theirs)) for _ in range(rounds)]
+    return [theirs / ours for ours, theirs in pairs]
+
+
+def show(what: str, against: str, ratios: list[float], target: float | None = None) -> None:
+    """Prints one line of the table."""
+    goal = "" if target is None else f"target {target:4.2f}"
+    print(
+        f"{what:46s} {against:26s} {statistics.median(ratios):6.2f}× "
+        f"({min(ratios):.2f}–{max(ratios):.2f})  {goal}",
+        flush=True,
+    )
+
+
+def stock_steps(batch: int):
+    """LeNet-5 on stock Flax, written the same way: `steps(state, key, images, labels, length)`."""
+    import jax
+    import jax.numpy as jnp
+    import optax
+    from flax import linen as nn
+
+    class LeNet(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            x = nn.max_pool(nn.relu(nn.Conv(6, (5, 5), padding="SAME")(x)), (2, 2), (2, 2))
+            x = nn.max_pool(nn.relu(nn.Conv(16, (5, 5), padding="VALID")(x)), (2, 2), (2, 2))
+            x = x.reshape(len(x), -1)
+            x = nn.relu(nn.Dense(84)(nn.relu(nn.Dense(120)(x))))
+            return nn.Dense(10)(x)
+
+    model, optimizer = LeNet(), optax.adamw(1e-3)
+    params = model.init(jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
+
+    def loss(params, images, labels):
+        logits = model.apply(params, images.astype(jnp.float32) / 255)
+        return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+
+    @functools.partial(jax.jit, static_argnums=4)
+    def steps(state, key, images, labels, length):
+        order = jax.random.permutation(key, len(images))
+
+        def update(state, indices):
+            params, moments = state
+            gradient = jax.grad(loss)(params, images[indices], labels[indices])
+            change, moments = optimizer.update(gradient, moments, params)
+            return (optax.apply_updates(params, change), moments), None
+
+        if length == 1:  # as a loop in Python would call it
+            return update(state, order[:batch])[0]
+        return jax.lax.scan(update, state, order[: length * batch].reshape(length, batch))[0]
+
+    return steps, (params, optimizer.init(params))
+
+
+def our_steps(batch: int, members: int = 1):
+    """The project's own training program of LeNet-5: `steps(states, hypers, examples, length)`."""
+    import jax
+    import numpy as np
+
+    from cnnjax import config as configs
+    from cnnjax import models, train
+    from cnnjax.train import door, layout, optimizer, step
+
+    config = configs.default()
+    recipe = train.Recipe(
+        network=models.seam(models.build("lenet5_modern")),
+        door=door.Door(lambda images: images, 0.0, 1.0),
+        augment=None,
+        optimizer=functools.partial(optimizer.build, config.optimizer, 10_000),
+        batch_size=batch,
+        num_classes=10,
+    )
+    ones = np.ones(members, np.float32)
+    hypers = train.Hyper(
+        seed=np.arange(members, dtype=np.int32),
+        learning_rate=1e-3 * ones,
+        weight_decay=1e-4 * ones,
+        label_smoothing=0 * ones,
+        augment_strength=0 * ones,
+        train_size=np.full(members, IMAGES, np.int32),
+        label_noise=0 * ones,
+    )
+    images, labels = digits()
+    states = train.initial(recipe, hypers, images)
+    one_member = lambda member, shared: step.train_steps(recipe, *member, *shared)  # noqa: E731
+    mapped = layout.over_members(one_member, "auto", members)
+    program = jax.jit(lambda states, hypers, *shared: mapped((states, hypers), shared))
+    return program, states, hypers, train.Examples(images, labels)
+
+
+@functools.cache
+def digits():
+    """Made-up images: speed does not depend on what they show."""
+    import jax.numpy as jnp
+    import numpy as np
+
+    draws = np.random.default_rng(0)
+    images = jnp.asarray(draws.integers(0, 256, (IMAGES, 28, 28, 1), np.uint8))
+    return images, jnp.asarray(draws.integers(0, 10, IMAGES), jnp.int32)
+
+
+def against_flax(rounds: int) -> None:
+    """LeNet-5: whole epochs in one program, and single steps."""
+    import jax
+
+    cases = [(128, EPOCH_STEPS, "epoch in a loop, batch 128", 5.0)]
+    cases += [(128, 1, "one step, batch 128", 1.5), (512, 1, "one step, batch 512", 2.5)]
+    images, labels = digits()
+    for batch, length, what, target in cases:
+        program, states, hypers, examples = our_steps(batch)
+        steps, state = stock_steps(batch)
+        repeat = 1 if length > 1 else 20
+        ours = lambda: [program(states, hypers, examples, length) for _ in range(repeat)]  # noqa: B023, E731
+        theirs = lambda: [  # noqa: E731
+            steps(state, jax.random.key(0), images, labels, length)  # noqa: B023
+            for _ in range(repeat)  # noqa: B023
+        ]
+        show(f"LeNet-5 {what}", "stock Flax", in_turn(ours, theirs, rounds), target)
+
+
+def pooling(rounds: int) -> None:
+    """Max-pooling forward and backward, 28×28×32, batch 128."""
+    import jax
+    from flax import linen as nn
+
+    from cnnjax import ops
+
+    x = jax.random.normal(jax.random.key(0), (128, 28, 28, 32))
+    # The weights keep the compiler from seeing through a constant cotangent.
+    weights = jax.random.normal(jax.random.key(1), (128, 14, 14, 32))
+    ours = jax.jit(jax.grad(lambda x: (ops.max_pool(x, 2) * weights).sum()))
+    theirs = jax.jit(jax.grad(lambda x: (nn.max_pool(x, (2, 2), (2, 2)) * weights).sum()))
+    ratios = in_turn(lambda: ours(x), lambda: theirs(x), rounds)
+    show("max-pool 2×2 forward and backward", "stock Flax", ratios, 5.0)
+
+
+def members(rounds: int) -> None:
+    """Four members in one program against four programs one after another."""
+    together, states, hypers, examples = our_steps(128, members=4)
+    alone, state, hyper, _ = our_steps(128)
+    ours = lambda: together(states, hypers, examples, EPOCH_STEPS)  # noqa: E731
+    theirs = lambda: [alone(state, hyper, examples, EPOCH_STEPS) for _ in range(4)]  # noqa: E731
+    show("four members in one program", "one after another", in_turn(ours, theirs, rounds), 0.95)
+
+
+def against_peers(rounds: int) -> None:
+    """The composed affine resample against kornia's, LeNet-5 against torch's."""
+    import jax
+    import jax.numpy as jnp
+
+    from cnnjax import augment
+
+    policy = augment.build("affine")
+    images = jax.random.uniform(jax.random.key(0), (1024, 28, 28, 1))
+    warp = jax.jit(lambda key: policy(key, images, jnp.zeros(1024, jnp.int32), 1.0))
+    ours = {"affine": (lambda: [warp(jax.random.key(1)) for _ in range(20)], 20 * 1024)}
+    for batch in BATCHES:
+        program, states, hypers, examples = our_steps(batch)
+        call = functools.partial(program, states, hypers, examples, EPOCH_STEPS)
+        ours[f"batch {batch}"] = (call, EPOCH_STEPS * batch)
+
+    found: dict[tuple[str, str], list[float]] = {}
+    for work, _ in ours.values():
+        seconds(work)
+    for _ in range(rounds):
+        rates = {name: count / seconds(work) for name, (work, count) in ours.items()}
+        for peer in ("kornia", "torch"):
+            told = subprocess.run(
+                [sys.executable, __file__, f"--peer={peer}"],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            for name, (case, rate) in json.loads(told.stdout).items():
+                found.setdefault((case, f"{peer} {name}".strip()), []).append(rates[case] / rate)
+    for (case, peer), ratios in found.items():
+        what = "affine resample, 1,024 images" if case == "affine" else f"LeNet-5 epoch, {case}"
+        show(what, peer, ratios, 2.0 if peer.startswith("kornia") else None)
+    if not found:
+        print("torch and kornia are not installed: pip install -e '.[bench]'")
+
+
+def time_torch() -> dict[str, tuple[str, float]]:
+    """Images a second of LeNet-5 in eager torch, both memory formats."""
+    import torch
+    from torch import nn
+
+    told = {}
+    draws = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (IMAGES, 1, 28, 28), dtype=torch.uint8, generator=draws)
+    labels = torch.randint(0, 10, (IMAGES,), generator=draws)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        for batch in BATCHES:
+            model = nn.Sequential(
+                *(nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
+                *(nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()),
+                *(nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)),
+            ).to(memory_format=layout)
+            optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
+
+            def epoch(model=model, optimizer=optimizer, batch=batch, layout=layout):
+                order = torch.randperm(IMAGES)
+                for start in range(0, EPOCH_STEPS * batch, batch):
+                    chosen = order[torch.arange(start, start + batch) % IMAGES]
+                    inputs = (images[chosen].float() / 255).contiguous(memory_format=layout)
+                    optimizer.zero_grad()
+                    nn.functional.cross_entropy(model(inputs), labels[chosen]).backward()
+                    optimizer.step()
+
+            epoch()
+            start = time.perf_counter()
+            epoch()
+            rate = EPOCH_STEPS * batch / (time.perf_counter() - start)
+            name = "channels-last" if layout is torch.channels_last else "channels-first"
+            told[f"{name}, batch {batch}"] = (f"batch {batch}", rate)
+    return told
+
+
+def time_kornia() -> dict[str, tuple[str, float]]:
+    """Images a second of kornia's random affine."""
+    import torch
+    from kornia.augmentation import RandomAffine
+
+    policy = RandomAffine(7.5, (0.04, 0.04), (0.925, 1.075), 5.7, p=1.0)
+    images = torch.rand(1024, 1, 28, 28)
+    for rounds in (3, 20):
+        start = time.perf_counter()
+        for _ in range(rounds):
+            policy(images)
+        rate = rounds * 1024 / (time.perf_counter() - start)
+    return {"": ("affine", rate)}
+
+
+def main(_: list[str]) -> None:
+    """Prints the table, or one peer's figures."""
+    if _PEER.value:
+        try:
+            told = time_torch() if _PEER.value == "torch" else time_kornia()
+        except ModuleNotFoundError:
+            told = {}
+        print(json.dumps(told))
+        return
+    from cnnjax import platform
+
+    platform.configure()
+    print(f"{'what':46s} {'against':26s} {'ratio':>7s} (lowest–highest)")
+    for part in (against_flax, pooling, members, against_peers):
+        part(_ROUNDS.value)
+
+
+if __name__ == "__main__":
+    app.run(main)

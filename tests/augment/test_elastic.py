@@ -1,0 +1,108 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import ndimage, stats
+
+from cnnjax.augment import displacement_field, smoothing_matrix
+
+
+@pytest.mark.parametrize(("size", "sigma"), [(28, 4.0), (29, 5.5), (7, 1.0), (12, 20.0)])
+def test_smoothing_is_scipys_gaussian_filter_with_zeros_beyond_the_border(size, sigma):
+    expected = ndimage.gaussian_filter1d(
+        np.eye(size), sigma, axis=0, mode="constant", cval=0.0, truncate=9.0
+    )
+    np.testing.assert_allclose(smoothing_matrix(size, sigma), expected, atol=1e-8)
+
+
+def published_field(count, size, sigma, alpha, seed=0):
+    """Simard's construction, draw by draw."""
+    noise = np.random.default_rng(seed).uniform(-1, 1, (count, 2, *size))
+    return alpha * ndimage.gaussian_filter(noise, sigma, axes=(2, 3), mode="constant", truncate=6.0)
+
+
+def covariance_by_theory(size, sigma, alpha):
+    """Of the flattened field: α²/3 · (K_h K_hᵀ) ⊗ (K_w K_wᵀ)."""
+    kernels = [
+        ndimage.gaussian_filter1d(np.eye(n), sigma, axis=0, mode="constant", truncate=9.0)
+        for n in size
+    ]
+    return alpha**2 / 3 * np.kron(*(kernel @ kernel.T for kernel in kernels))
+
+
+@pytest.mark.parametrize("per_image", [False, True])
+def test_moments_are_those_of_the_published_construction(per_image):
+    count, size, sigma, alpha = 3000, (12, 9), 2.0, 17.0
+    field = displacement_field(
+        jax.random.key(0),
+        count,
+        size,
+        alpha=jnp.full(count, alpha),
+        sigma=jnp.full(count, sigma) if per_image else sigma,
+        smallest_sigma=1.5,
+    )
+    assert field.shape == (count, 2, *size)
+    expected = covariance_by_theory(size, sigma, alpha)
+    largest = expected.max()
+    for sample in (np.asarray(field), published_field(count, size, sigma, alpha)):
+        flat = sample.reshape(count, 2, -1)
+        np.testing.assert_allclose(flat.mean(0), 0, atol=5 * np.sqrt(largest / count))
+        for direction in (0, 1):
+            found = np.cov(flat[:, direction].T)
+            # Five standard errors of an estimated covariance.
+            np.testing.assert_allclose(found, expected, atol=5 * largest * np.sqrt(2 / count))
+        between = flat[:, 0].T @ flat[:, 1] / count
+        np.testing.assert_allclose(between, 0, atol=5 * largest / np.sqrt(count))
+
+
+def test_the_reduced_basis_loses_no_visible_variance():
+    # The basis itself, without sampling: what the field would be for each single number drawn.
+    from cnnjax.augment.elastic import _basis
+
+    for size, sigma in [(28, 4.0), (29, 5.0), (28, 1.0), (64, 2.5)]:
+        kernel = smoothing_matrix(size, sigma)
+        reduced = kernel @ _basis(size, sigma)
+        np.testing.assert_allclose(
+            reduced @ reduced.T, kernel @ kernel.T, atol=1e-4 * (kernel @ kernel.T).max()
+        )
+    assert _basis(28, 4.0).shape[1] < 12
+
+
+def test_distribution_is_as_near_to_the_published_as_a_thousand_draws_can_tell():
+    count, size = 4000, (11, 11)
+    ours = displacement_field(
+        jax.random.key(1), count, size, alpha=jnp.full(count, 34.0), sigma=4.0
+    )
+    theirs = published_field(count, size, 4.0, 34.0)
+    middle = (slice(None), 0, 5, 5)
+    assert stats.ks_2samp(np.asarray(ours)[middle], theirs[middle]).pvalue > 0.01
+
+
+def test_each_image_has_its_own_sigma_and_alpha():
+    count = 2000
+    sigma = jnp.where(jnp.arange(count) < count // 2, 5.0, 6.0)
+    alpha = jnp.where(jnp.arange(count) % 2 == 0, 36.0, 18.0)
+    field = np.asarray(
+        displacement_field(
+            jax.random.key(2), count, (29, 29), alpha=alpha, sigma=sigma, smallest_sigma=5.0
+        )
+    )
+    for s in (5.0, 6.0):
+        for a in (36.0, 18.0):
+            which = (np.asarray(sigma) == s) & (np.asarray(alpha) == a)
+            kernel = smoothing_matrix(29, s)
+            expected = a / np.sqrt(3) * np.sum(kernel[14] ** 2)
+            found = field[which][:, :, 14, 14].std()
+            np.testing.assert_allclose(found, expected, rtol=0.1)
+
+
+def test_signals_move_along_their_length_only():
+    field = displacement_field(jax.random.key(3), 500, (1, 40), alpha=jnp.ones(500), sigma=4.0)
+    assert not np.any(field[:, 0])
+    expected = np.sqrt(np.sum(smoothing_matrix(40, 4.0)[20] ** 2) / 3)
+    np.testing.assert_allclose(np.std(field[:, 1, 0, 20]), expected, rtol=0.15)
+
+
+def test_a_sigma_for_each_image_needs_its_lower_bound():
+    with pytest.raises(ValueError, match="smallest_sigma=None: expected a number"):
+        displacement_field(jax.random.key(0), 2, (4, 4), alpha=jnp.ones(2), sigma=jnp.full(2, 3.0))

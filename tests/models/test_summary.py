@@ -1,0 +1,149 @@
+import flax.linen as linen
+import jax
+import jax.numpy as jnp
+import pytest
+
+from cnnjax import models, nn
+
+
+def table(module, shape):
+    return {row.layer: row for row in models.summary(module, shape).rows}
+
+
+def chain(*layers):
+    class Chain(linen.Module):
+        @linen.compact
+        def __call__(self, x, train=False):
+            for layer in layers:
+                x = layer.clone(parent=self)(x)
+            return x
+
+    return Chain()
+
+
+def test_a_multilayer_network_by_hand():
+    rows = table(models.build("mlp800"), (28, 28, 1))
+    assert rows["dense1"].parameters == 784 * 800 + 800
+    assert rows["dense1"].multiply_accumulates == 784 * 800
+    assert rows["output"].parameters == 800 * 10 + 10
+    assert rows["output"].receptive_field == (28, 28)
+
+
+@pytest.mark.parametrize("name", models.NAMES)
+def test_the_rows_add_up(name):
+    module = models.build(name)
+    result = models.summary(module, (28, 28, 1))
+    leaves = jax.tree.leaves(
+        jax.eval_shape(module.init, jax.random.key(0), jnp.ones((1, 28, 28, 1)))
+    )
+    assert result.parameters == sum(leaf.size for leaf in leaves)
+    assert result.parameters == sum(row.parameters for row in result.rows)
+    assert result.multiply_accumulates == sum(row.multiply_accumulates for row in result.rows)
+    assert result.rows[-1].layer == "output"
+    assert result.rows[-1].output_shape == (10,)
+
+
+def test_the_costs_of_each_kind_of_layer():
+    network = chain(
+        nn.Conv(4, (3, 5), stride=2, padding=1, groups=2, name="grouped"),
+        nn.LocallyConnected(3, 3, padding="SAME", name="local"),
+        nn.Dense(7, use_bias=False, name="pointwise"),
+        nn.BlurPool(name="blur"),
+        nn.AveragePool(2, name="average"),
+    )
+    rows = table(network, (12, 14, 2))
+    # (12 + 2 − 3) // 2 + 1 = 6 and (14 + 2 − 5) // 2 + 1 = 6.
+    assert rows["grouped"].output_shape == (6, 6, 4)
+    assert rows["grouped"].parameters == 3 * 5 * 1 * 4 + 4
+    assert rows["grouped"].multiply_accumulates == 36 * 15 * 4
+    assert rows["local"].parameters == 36 * (9 * 4 * 3 + 3)
+    assert rows["local"].multiply_accumulates == 36 * 9 * 4 * 3
+    assert rows["pointwise"].parameters == 21
+    assert rows["pointwise"].multiply_accumulates == 36 * 21
+    assert rows["blur"].multiply_accumulates == 9 * 9 * 7
+    assert rows["average"].multiply_accumulates == 0
+    assert rows["grouped"].receptive_field == (3, 5)
+    assert rows["local"].receptive_field == (3 + 2 * 2, 5 + 2 * 2)
+    assert rows["pointwise"].receptive_field == rows["local"].receptive_field
+    assert rows["blur"].receptive_field == (7 + 2 * 2, 9 + 2 * 2)
+    assert rows["average"].receptive_field == (11 + 4, 13 + 4)
+
+
+@pytest.mark.parametrize("padding", ["SAME", "VALID"])
+def test_the_receptive_field_is_what_reaches_a_unit_in_the_middle(padding):
+    network = chain(
+        nn.Conv(2, 5, stride=2, padding=padding, name="a"),
+        nn.Conv(2, 3, dilation=2, padding=padding, name="b"),
+        nn.MaxPool(2, stride=1, name="c"),
+    )
+    x = jax.random.normal(jax.random.key(0), (1, 41, 1))
+    variables = jax.jit(network.init)(jax.random.key(1), x)
+
+    def middle(x):
+        y = network.apply(variables, x)
+        return y[0, y.shape[1] // 2].sum()
+
+    # A maximum has a gradient to the winner only, so that several inputs have to be tried.
+    reached = sum(
+        jnp.abs(jax.grad(middle)(x * jax.random.normal(jax.random.key(s), x.shape)))[0, :, 0]
+        for s in range(10)
+    )
+    first, *_, last = jnp.flatnonzero(reached).tolist()
+    assert table(network, (41, 1))["c"].receptive_field == (last - first + 1,)
+
+
+def test_nothing_is_computed():
+    # 12 million weights for a batch of one would be felt; a petabyte of them would not fit.
+    rows = models.summary(models.build("mlp800", width=10**9), (1000, 1000, 1))
+    assert rows.parameters == (10**6 + 1) * 10**9 + (10**9 + 1) * 10
+
+
+def test_modules_of_other_makers_are_counted_too():
+    network = chain(linen.Conv(4, (3, 3), name="theirs"), nn.Dense(5, name="ours"))
+    rows = table(network, (8, 8, 2))
+    assert rows["theirs"].parameters == 9 * 2 * 4 + 4
+    assert rows["theirs"].multiply_accumulates == 64 * 9 * 2 * 4
+    assert rows["theirs"].receptive_field is None
+    assert rows["ours"].receptive_field is None
+
+
+def test_a_module_that_is_called_twice_is_counted_once_and_worked_twice():
+    class Twice(linen.Module):
+        @linen.compact
+        def __call__(self, x, train=False):
+            layer = nn.Dense(3, name="layer")
+            return layer(layer(x))
+
+    result = models.summary(Twice(), (3,))
+    assert [row.layer for row in result.rows] == ["layer", "layer#2"]
+    assert result.parameters == sum(row.parameters for row in result.rows) == 12
+    assert result.multiply_accumulates == 18
+
+
+def test_parameters_of_a_module_that_also_calls_others_have_a_row():
+    class Mixed(linen.Module):
+        @linen.compact
+        def __call__(self, x, train=False):
+            x = nn.Dense(3, name="inner")(x)
+            return x * self.param("gain", nn.zeros, (3,))
+
+    rows = table(Mixed(), (2,))
+    assert rows["Mixed"].parameters == 3
+    assert rows["inner"].parameters == 9
+
+
+def test_the_table_is_aligned_and_ends_with_the_totals():
+    text = str(models.summary(models.build("lenet5_modern"), (28, 28, 1)))
+    lines = text.splitlines()
+    assert lines[0].split()[:4] == ["layer", "kind", "output", "parameters"]
+    assert lines[-1].split() == ["total", "61,706", "416,520"]
+    right = lines[0].index("parameters") + len("parameters")
+    for line in (lines[2], lines[4], lines[-1]):
+        assert line[right - 1].isdigit()
+        assert line[right] == " "
+    assert "10×10×16" in text
+
+
+def test_an_unsuitable_input_is_refused():
+    with pytest.raises(ValueError, match="at least 12 positions"):
+        models.summary(models.build("lenet5_modern"), (6, 6, 1))

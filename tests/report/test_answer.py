@@ -1,0 +1,224 @@
+"""The sentences against frames whose winners are known."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnnjax.report import answer, reading
+
+SPREAD = np.array([-0.001, 0.0, 0.001])
+CURVES = {"translation": (1.0, 2.0), "rotation": (10.0, 20.0)}
+
+
+def members(row: Callable, label: str, family: str, accuracy: float, **more: Any) -> list[dict]:
+    """Three seeds around an accuracy, with curves where `kept` and `before` give their heights."""
+    kept, before = more.pop("kept", {}), more.pop("before", None)
+    rows = []
+    for seed, shift in enumerate(SPREAD):
+        common = {"label": label, "route": label, "family": family, "seed": seed, **more}
+        rows.append(row(**common, accuracy=accuracy + shift))
+        for name, share in kept.items():
+            for magnitude in CURVES[name]:
+                where = {"transformation": name, "magnitude": magnitude}
+                flat = (accuracy + shift) * share
+                rows.append(row(**common, **where, accuracy=flat, consistency=share + shift))
+                if before is not None:
+                    level = before + shift
+                    rows.append(
+                        row(**common, **where, accuracy=0.1, consistency=level, initial=True)
+                    )
+        if before is not None:
+            rows.append(row(**common, accuracy=0.1, consistency=1.0, initial=True))
+    return rows
+
+
+@pytest.fixture
+def study(builders, tmp_path: Path) -> Callable[..., reading.Study]:
+    """Reads a study of the given rows."""
+
+    def make(*rows: list[dict], config: dict | None = None) -> reading.Study:
+        frame = pd.DataFrame([each for group in rows for each in group])
+        return reading.read(builders["save"](tmp_path / "work", frame, config=config or {}))
+
+    return make
+
+
+def plain(sentence: str) -> str:
+    """The sentence as it is read."""
+    return sentence.striptags().replace("  ", " ")
+
+
+def test_a_clear_winner_is_named_with_its_lead_over_no_route(study, builders):
+    row = builders["row"]
+    found = study(
+        members(row, "pixels", "none", 0.90),
+        members(row, "ladder", "structure", 0.95),
+        members(row, "shown copies", "training", 0.97),
+    )
+    first = plain(answer.sentences(found)[0])
+    # Three values 0.001 apart: t(2, 0.975) · 0.001 / √3 = 4.3027 · 0.000577 = 0.00248.
+    assert first == (
+        "Untouched shown copies is right most often, on 97.0 ± 0.2 % of 360 test examples (n = 3); "
+        "that is 7.0 points above no route (pixels, 90.0 ± 0.2 %; the intervals do not overlap)."
+    )
+
+
+def test_overlapping_intervals_have_no_winner(study, builders):
+    row = builders["row"]
+    found = study(
+        members(row, "pixels", "none", 0.90),
+        members(row, "a", "structure", 0.9500),
+        members(row, "b", "training", 0.9510),
+        members(row, "far", "features", 0.93),
+    )
+    first = plain(answer.sentences(found)[0])
+    assert "no clear winner" in first
+    assert "b has the highest mean" in first
+    assert "its interval overlaps a;" in first
+    assert "far" not in first
+
+
+def test_equal_results_are_a_draw_even_without_spread(study, builders):
+    row = builders["row"]
+    same = [
+        row(label=label, family="structure", seed=seed, accuracy=0.95)
+        for label in ("a", "b")
+        for seed in range(3)
+    ]
+    assert "no clear winner" in answer.sentences(study(same))[0]
+
+
+def test_one_seed_never_makes_a_winner(study, builders):
+    row = builders["row"]
+    found = study(
+        [row(label="pixels", family="none", accuracy=0.2)],
+        [row(label="copies", family="training", accuracy=0.99)],
+    )
+    first = plain(answer.sentences(found)[0])
+    assert "no clear winner" in first
+    assert "single seeds" in first
+    assert "±" not in first
+
+
+def test_no_route_may_win(study, builders):
+    row = builders["row"]
+    found = study(members(row, "pixels", "none", 0.97), members(row, "ladder", "structure", 0.95))
+    first = plain(answer.sentences(found)[0])
+    assert first.startswith("Untouched pixels is right most often")
+    assert "it takes no route, and the best that does, ladder, gets 95.0 ± 0.2 %" in first
+
+
+def test_transformations_name_their_keepers_and_the_cost(study, builders):
+    row = builders["row"]
+    found = study(
+        members(row, "pixels", "none", 0.95, kept={"translation": 0.5, "rotation": 0.5}),
+        members(
+            row,
+            "ladder",
+            "structure",
+            0.95,
+            kept={"translation": 0.9, "rotation": 0.7},
+            parameters=60_000,
+            multiply_accumulates=1_000_000,
+            training_seconds=21.0,
+        ),
+        members(row, "copies", "training", 0.95, kept={"translation": 0.6, "rotation": 0.7}),
+    )
+    second = plain(answer.sentences(found)[1])
+    # From 1 at no shift to 0.9 at 1 and 2 pixels: (0.95 + 0.9) / 2 = 0.925.
+    assert "kept by ladder (95.0 % untouched) against translation (92.5 ±" in second
+    assert "no clear winner against rotation" in second
+    assert "ladder costs 60 k parameters, 1 M multiply–accumulates and 21 s of training" in second
+    assert "no route (pixels) costs 61.7 k parameters" in second
+
+
+@pytest.mark.parametrize(
+    ("trained", "verdict"),
+    [(0.9, "90.0 ± 0.2 %, more than before"), (0.6, "60.0 ± 0.2 %, less than before")],
+)
+def test_structure_is_judged_before_and_after_training(study, builders, trained, verdict):
+    row = builders["row"]
+    found = study(
+        members(row, "pixels", "none", 0.95, kept={"translation": 0.5}, before=0.4),
+        members(row, "ladder", "structure", 0.95, kept={"translation": trained}, before=0.8),
+        members(row, "mirrors", "structure", 0.95, kept={"translation": 0.7}, before=0.6),
+    )
+    third = plain(answer.sentences(found)[2])
+    # Means along the curve from 1: (1.0 + 0.8) / 2 → 0.85 of the axis 0, 1, 2 px is
+    # (½·(1 + 0.8) + 0.8) / 2 = 0.85, and 0.55 for no route.
+    assert "before any training, ladder gives 85.0" in third.lower()
+    assert "no route, pixels: 55.0" in third
+    assert "the intervals do not overlap" in third
+    after = (0.5 * (1 + trained) + trained) / 2
+    assert f"after training it is {100 * after:.1f} ±" in third
+    assert verdict.split(", ")[1] in third
+
+
+def test_published_figures_are_judged_by_the_interval(study, builders):
+    row = builders["row"]
+    config = {
+        "published": [
+            {"label": "LeNet", "error": 6.0, "source": "x"},
+            {"label": "MLP", "accuracy": 91.0, "source": "y"},
+            {"label": "net", "error": 3.05, "source": "z"},
+            {"label": "elsewhere", "error": 1.0, "source": "w"},
+        ]
+    }
+    found = study(
+        members(row, "LeNet", "structure", 0.95),
+        members(row, "MLP", "none", 0.90),
+        members(row, "Net", "training", 0.97),
+        config=config,
+    )
+    second = plain(answer.sentences(found)[1])
+    assert "error is lower than published for LeNet (5.00 ± 0.25 % against 6.00 %)" in second
+    assert "higher than published for MLP (10.00 ± 0.25 % against 9.00 %)" in second
+    assert "within our interval for Net (3.00 ± 0.25 % against 3.05 %)" in second
+    assert "elsewhere" not in second
+    assert answer.published(found)["ours"].isna().tolist() == [False, False, False, True]
+
+
+def test_data_sets_do_not_compete(study, builders):
+    row = builders["row"]
+    found = study(
+        members(row, "easy", "none", 0.99, dataset="one"),
+        members(row, "also easy", "structure", 0.98, dataset="one"),
+        members(row, "hard", "none", 0.50, dataset="two"),
+        members(row, "harder", "structure", 0.40, dataset="two"),
+    )
+    first = plain(answer.sentences(found)[0])
+    assert "On one, easy is right most often" in first
+    assert "on two, hard is right most often" in first
+
+
+def test_labels_are_escaped(study, builders):
+    row = builders["row"]
+    found = study(
+        members(row, "<script>alert(1)</script>", "training", 0.97, kept={"translation": 0.9}),
+        members(row, "a & b", "none", 0.9, kept={"translation": 0.5}),
+    )
+    text = "".join(answer.sentences(found))
+    assert "<script>" not in text
+    assert "&lt;script&gt;" in text
+    assert "a &amp; b" in text
+
+
+numbers = st.floats(0, 1).map(lambda x: round(x, 3))
+
+
+@given(st.lists(st.tuples(numbers, numbers.map(lambda x: x / 10)), min_size=2, max_size=6))
+def test_a_clear_winner_beats_every_interval(values):
+    frame = pd.DataFrame(values, columns=["value", "value_half"])
+    found = answer.contest(frame, "value")
+    assert found is not None
+    assert found.best["value"] == frame["value"].max()
+    lower = found.best["value"] - found.best["value_half"]
+    others = frame.drop(index=found.best.name)
+    above = (others["value"] + others["value_half"] < lower).all()
+    assert found.clear == above

@@ -1,0 +1,271 @@
+"""The page as a browser and its reader get it."""
+
+import html
+import json
+import re
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from scipy import stats
+
+from cnnjax import report
+
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Collects what the tests ask about: elements, their attributes, loads, text, nesting."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.source = path.read_text(encoding="utf-8")
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.texts: list[str] = []
+        self.cells: list[list[str]] = []
+        self.open: list[str] = []
+        self.feed(self.source)
+        self.close()
+        self.text = re.sub(r"\s+", " ", " ".join(self.texts))
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, {key: value or "" for key, value in attrs}))
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "tr":
+            self.cells.append([])
+        elif tag in ("td", "th") and self.cells:
+            self.cells[-1].append("")
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, {key: value or "" for key, value in attrs}))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] not in ("style", "script"):
+            self.texts.append(data)
+            if {"td", "th"} & set(self.open) and self.cells:
+                self.cells[-1][-1] += data
+
+    def headings(self) -> list[str]:
+        return [attrs["id"] for tag, attrs in self.elements if tag == "h2"]
+
+
+@pytest.fixture(scope="module")
+def page(full_workdir: Path) -> Page:
+    return Page(full_workdir / "report.html")
+
+
+def assert_self_contained(page: Page) -> None:
+    """Nothing is loaded: no address, no file, only data URIs and references within the page."""
+    assert not page.open
+    for tag, attributes in page.elements:
+        assert tag not in ("link", "iframe", "object", "embed", "base")
+        for key in ("src", "href", "xlink:href", "data", "srcset", "action"):
+            if key in attributes:
+                assert attributes[key].startswith(("data:image/png;base64,", "#")), (tag, key)
+    for address in re.findall(r"url\(([^)]*)\)", page.source):
+        assert address.strip("'\"").startswith(("data:image/png;base64,", "#"))
+    assert "@import" not in page.source
+    assert not re.search(r"https?://", page.source)
+    assert len(page.source.encode()) < 4e6
+
+
+def test_the_page_needs_nothing_else(page):
+    assert_self_contained(page)
+
+
+def test_every_reference_inside_the_page_has_one_target(page):
+    identities = [attrs["id"] for _, attrs in page.elements if "id" in attrs]
+    assert len(identities) == len(set(identities))
+    wanted = {attrs["href"][1:] for _, attrs in page.elements if attrs.get("href", "")[:1] == "#"}
+    wanted |= set(re.findall(r"url\(#([^)]+)\)", page.source))
+    wanted |= {attrs["aria-labelledby"] for _, attrs in page.elements if "aria-labelledby" in attrs}
+    assert wanted
+    assert wanted <= set(identities)
+
+
+def test_every_section_is_there(page):
+    assert page.headings() == [
+        *("answer", "table", "curves", "cost", "sizes", "initial", "equivariance", "families"),
+        *("inside", "errors", "made"),
+    ]
+
+
+def test_the_table_holds_every_route_with_its_interval_and_seeds(page, builders):
+    frame = builders["full_results"]()
+    rows = frame[
+        frame["chosen"]
+        & ~frame["initial"]
+        & (frame["transformation"] == "none")
+        & (frame["train_size"] == 1078)
+    ]
+    table = {cells[0]: cells for cells in page.cells if len(cells) == 13}
+    for label, group in rows.groupby("label"):
+        family = group["family"].iloc[0].replace("none", "no route")
+        cells = table[f"{label}{family}"]
+        mean, half = group["accuracy"].mean(), stats.t.ppf(0.975, 2) * stats.sem(group["accuracy"])
+        assert cells[1] == "3"
+        assert cells[2] == f"{100 * mean:.1f} ± {100 * half:.1f}"
+        assert cells[10] == f"{group['parameters'].iloc[0]:,}"
+    assert len(table) == 17
+
+
+def test_numeric_columns_can_be_sorted(page):
+    keys = [
+        attrs["data-key"] for tag, attrs in page.elements if tag == "td" and "data-key" in attrs
+    ]
+    assert len(keys) == 16 * 12
+    assert np.isfinite([float(key) for key in keys]).all()
+
+
+def test_figures_are_saved_and_drawn(full_workdir, page):
+    figures = sorted(path.name for path in (full_workdir / "figures").iterdir())
+    assert {
+        *("accuracy.svg", "consistency.svg", "cost.svg", "train_size.svg"),
+        *("initial_and_trained.svg", "equivariance.svg", "family_structure_accuracy.svg"),
+        *("errors.png", "kernels_0_conv1.png", "feature_maps_1_pool1.png"),
+    } <= set(figures)
+    for name in figures:
+        path = full_workdir / "figures" / name
+        if name.endswith(".svg"):
+            root = ET.parse(path).getroot()
+            drawn = sum(element.tag.endswith("path") for element in root.iter())
+            assert drawn > 20, name
+        else:
+            assert np.asarray(Image.open(path)).std() > 0, name
+    panels = [attrs for tag, attrs in page.elements if attrs.get("class") == "panel"]
+    assert all(attrs["role"] == "img" and attrs["aria-label"] for attrs in panels)
+    # Five transformations, accuracy and consistency: for the best of each family, then for the
+    # four families with more than one route, these with their training sizes.
+    main, families = 5 + 5, 4 * (6 + 5)
+    assert len(panels) == main + families + 3 + 1 + 5 + 5
+
+
+def test_panels_have_no_colour_that_the_dark_page_cannot_change(page):
+    drawn = "".join(re.findall(r'<svg class="panel".*?</svg>', page.source, re.S))
+    assert "var(--blue)" in drawn
+    assert not re.search(r"#[0-9a-f]{6}\b", drawn)
+
+
+def few(builders) -> pd.DataFrame:
+    """A smaller study: one route of three families, one transformation, one training size."""
+    return builders["full_results"](
+        sizes=(1078,), routes=("mlp", "ladder_pool", "gap_affine"), transformations=("rotation",)
+    )
+
+
+def test_two_writings_give_the_same_page_and_figures(builders, tmp_path):
+    workdir = builders["save"](tmp_path, few(builders))
+    first, second = (
+        (report.write(workdir).read_bytes(), (workdir / "figures" / "accuracy.svg").read_bytes())
+        for _ in range(2)
+    )
+    assert first == second
+
+
+def test_one_route_and_nothing_else(builders, tmp_path):
+    path = report.write(builders["small"](tmp_path))
+    page = Page(path)
+    assert_self_contained(page)
+    assert page.headings() == ["answer", "table", "made"]
+    assert "the only route" in page.text
+    assert "95.0 %" in page.text
+    assert "Runs that diverged are left out: the only route (1)" in page.text
+
+
+def test_published_figures_stand_beside_ours_with_their_source(builders, tmp_path):
+    page = Page(report.write(builders["published"](tmp_path)))
+    assert_self_contained(page)
+    assert page.headings() == ["answer", "table", "published", "cost", "inside", "errors", "made"]
+    row = next(cells for cells in page.cells if cells[0] == "MLP-800, elastic" and len(cells) == 5)
+    assert row[1] == "0.70 %"
+    assert row[4] == "Simard 2003"
+    missing = next(cells for cells in page.cells if cells[0] == "DanNet")
+    assert missing[2:4] == ["–", "–"]
+
+
+@pytest.mark.parametrize(
+    ("names", "lost"),
+    [
+        (("equivariance.parquet", "predictions.parquet"), {"equivariance", "errors"}),
+        (("pictures.npz",), {"inside", "errors"}),
+    ],
+)
+def test_a_missing_file_takes_only_its_section(builders, tmp_path, names, lost):
+    workdir = builders["full"](tmp_path)
+    builders["save"](workdir, few(builders))
+    for name in names:
+        (workdir / name).unlink()
+    headings = Page(report.write(workdir)).headings()
+    everything = {"answer", "table", "curves", "cost", "initial", "equivariance", "inside"}
+    assert set(headings) == (everything | {"errors", "made"}) - lost
+
+
+def test_without_measurements_at_initialisation(builders, tmp_path):
+    frame = few(builders)
+    frame = frame[~frame["initial"]]
+    page = Page(report.write(builders["save"](tmp_path, frame)))
+    assert "initial" not in page.headings()
+    assert "Structure alone" not in page.text
+
+
+def test_nothing_has_finished(builders, tmp_path):
+    row = {**builders["row"](label="net", accuracy=np.nan), "status": "diverged", "chosen": False}
+    page = Page(report.write(builders["save"](tmp_path, pd.DataFrame([row]))))
+    assert page.headings() == ["answer", "made"]
+    assert "No run has finished" in page.text
+
+
+def test_old_figures_do_not_stay(builders, tmp_path):
+    workdir = builders["small"](tmp_path)
+    (workdir / "figures").mkdir()
+    (workdir / "figures" / "accuracy.svg").write_text("old")
+    report.write(workdir)
+    assert not (workdir / "figures" / "accuracy.svg").exists()
+
+
+NASTY = '</style><script>alert("1")</script> & <b>$x_1$'
+
+
+def test_everything_written_by_people_is_escaped(builders, tmp_path):
+    rows = [
+        builders["row"](
+            label=f"{NASTY} {kind}",
+            route=f"r{kind}",
+            family="structure",
+            seed=seed,
+            accuracy=0.9 + kind / 50,
+            transformation=name,
+            magnitude=magnitude,
+        )
+        for kind in range(3)
+        for seed in range(2)
+        for name, magnitude in (("none", 0.0), ("swirl", 1.0), ("swirl", 2.0))
+    ]
+    config = {"title": NASTY, "question": NASTY, "published": [{"label": NASTY, "source": NASTY}]}
+    environment = {"command": ["launch.py", NASTY], "git_commit": None, "git_dirty": None}
+    workdir = builders["save"](tmp_path, pd.DataFrame(rows), config=config, environment=environment)
+    page = Page(report.write(workdir))
+    assert_self_contained(page)
+    assert sum(tag == "script" for tag, _ in page.elements) == 1
+    assert NASTY not in page.source
+    assert html.escape(NASTY, quote=True).replace("&quot;", "&#34;") in page.source
+    assert NASTY in page.text
+
+
+def test_the_command_and_the_commit_are_given(page):
+    assert "git checkout 0123456789abcdef0123456789abcdef01234567" in page.text
+    assert "python launch.py --config=experiments/invariance.py:digits" in page.text
+
+
+def test_the_configuration_is_whole(page, full_workdir):
+    config = json.loads((full_workdir / "config.json").read_text())
+    assert html.escape(json.dumps(config["optimizer"]["learning_rate"])) in page.source
+    assert "0.10.2" in page.text

@@ -1,0 +1,115 @@
+"""What is read off a workdir: intervals, areas, who counts."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import integrate, stats
+
+from cnnjax.errors import UserError
+from cnnjax.report import reading
+
+
+@pytest.fixture(scope="module")
+def full(full_workdir: Path) -> reading.Study:
+    return reading.read(full_workdir)
+
+
+def test_intervals_are_students(full, builders):
+    frame = builders["full_results"]()
+    rows = frame[
+        (frame["route"] == "ladder_blur")
+        & (frame["train_size"] == 1078)
+        & (frame["transformation"] == "none")
+        & frame["chosen"]
+        & ~frame["initial"]
+    ]
+    values = rows["accuracy"].to_numpy()
+    low, high = stats.t.interval(0.95, 2, values.mean(), stats.sem(values))
+    found = full.routes.set_index("route").loc["ladder_blur"]
+    assert found["seeds"] == 3
+    np.testing.assert_allclose(
+        [found["accuracy"] - found["accuracy_half"], found["accuracy"] + found["accuracy_half"]],
+        [low, high],
+    )
+
+
+def test_areas_average_each_seed_before_the_seeds(full, builders):
+    frame = builders["full_results"]()
+    rows = frame[(frame["route"] == "mlp") & (frame["train_size"] == 1078) & ~frame["initial"]]
+    areas = []
+    for _, member in rows[rows["chosen"]].groupby("seed"):
+        curve = member[member["transformation"].isin(["none", "rotation"])]
+        curve = curve.sort_values("magnitude")
+        area = integrate.trapezoid(curve["accuracy"], curve["magnitude"])
+        areas.append(area / curve["magnitude"].max() / curve["accuracy"].iloc[0])
+    found = full.areas.set_index(["entry", "transformation", "initial"]).sort_index()
+    got = found.loc[("MLP-800", "rotation", False)]
+    np.testing.assert_allclose(got["kept"], np.mean(areas))
+    np.testing.assert_allclose(
+        got["kept_half"], stats.t.ppf(0.975, 2) * np.std(areas, ddof=1) / np.sqrt(3)
+    )
+
+
+def test_rejected_and_diverged_members_do_not_count(full):
+    assert full.measured["chosen"].all()
+    assert (full.measured["status"] == "done").all()
+    assert full.diverged == {"MLP-800": 1}
+    assert set(full.routes["seeds"]) == {3}
+    assert (full.routes["train_size"] == 1078).all()
+
+
+def test_rows_come_family_by_family(full):
+    families = full.routes["family"].tolist()
+    assert list(dict.fromkeys(families)) == [
+        "none",
+        "features",
+        "structure",
+        "training",
+        "combined",
+    ]
+    assert len(families) == 16
+
+
+def test_a_number_swept_inside_a_route_makes_rows_of_their_own(builders, tmp_path):
+    rows = [
+        builders["row"](label="net", accuracy=0.9 + strength / 100, seed=seed)
+        | {"augment_strength": strength}
+        for strength in (0.5, 1.0)
+        for seed in range(3)
+    ]
+    study = reading.read(builders["save"](tmp_path, pd.DataFrame(rows)))
+    assert study.entries == ["net · strength 0.5", "net · strength 1"]
+    np.testing.assert_allclose(study.routes["accuracy"], [0.905, 0.91])
+
+
+def test_a_learning_rate_chosen_by_validation_does_not(builders, tmp_path):
+    rows = [
+        builders["row"](label="net", accuracy=0.9, seed=seed) | {"learning_rate": rate}
+        for seed, rate in enumerate((1e-3, 3e-3, 1e-3))
+    ]
+    study = reading.read(builders["save"](tmp_path, pd.DataFrame(rows)))
+    assert study.entries == ["net"]
+    assert study.routes["seeds"].tolist() == [3]
+
+
+def test_one_label_on_two_data_sets_makes_two_rows(builders, tmp_path):
+    study = reading.read(builders["signals"](tmp_path))
+    assert len(study.entries) == len(set(study.entries)) == 6
+    assert "CNN · mnist1d_shuffled" in study.entries
+
+
+def test_a_sweep_without_routes_is_named_after_its_models(builders, tmp_path):
+    rows = [
+        builders["row"](label="", route="", accuracy=0.9, seed=seed) | {"model": model}
+        for model in ("linear", "lenet5")
+        for seed in range(2)
+    ]
+    study = reading.read(builders["save"](tmp_path, pd.DataFrame(rows)))
+    assert study.entries == ["linear", "lenet5"]
+
+
+def test_an_empty_folder_is_a_users_error(tmp_path):
+    with pytest.raises(UserError, match=r"expected results\.parquet"):
+        reading.read(tmp_path)

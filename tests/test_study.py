@@ -1,0 +1,169 @@
+"""A whole launch on a small study: what it leaves, what it chooses, and what an interruption costs."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from ml_collections import ConfigDict
+
+from cnnjax import config as configs
+from cnnjax import evaluation, results, study, sweep
+from cnnjax.errors import UserError
+
+TIMES = ["training_seconds", "images_per_second"]
+GROUP = ["group", "seed", "learning_rate", "train_size", "initial", "transformation", "magnitude"]
+
+
+def small(**fields):
+    """Two groups of few and short runs on the digits."""
+    config = configs.default()
+    config.name, config.title, config.question = "small", "Small", "Does it run?"
+    config.steps, config.batch_size = 6, 32
+    config.invariance.transformations = ConfigDict({"translation": (2.0,), "noise": (0.5,)})
+    config.routes.linear = ConfigDict({"label": "linear", "model": {"name": "linear"}})
+    config.routes.mlp = ConfigDict(
+        {
+            "label": "small MLP",
+            "family": "training",
+            "model": {"name": "mlp800", "options": {"width": 8}},
+            "augment": {"name": "affine"},
+        }
+    )
+    config.sweep = "route=*;seed=0:2;dataset.train_size=40,0;optimizer.learning_rate=1e-4,1e-2"
+    config.choose = ("optimizer.learning_rate",)
+    for name, value in fields.items():
+        config[name] = value
+    return sweep.resolve(config)
+
+
+@pytest.fixture(autouse=True)
+def undrawn(monkeypatch):
+    """The report has tests of its own; here it would only take time."""
+    monkeypatch.setattr(study.report, "write", lambda workdir: workdir / "report.html")
+
+
+def launch(config, workdir):
+    workdir.mkdir(exist_ok=True)
+    study.run(sweep.group(sweep.expand(config)), config, workdir=workdir)
+    return results.read(workdir / "results.parquet")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The table and the folder of an uninterrupted launch."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(study.report, "write", lambda workdir: workdir / "report.html")
+        workdir = tmp_path_factory.mktemp("whole")
+        return launch(small(), workdir), workdir
+
+
+def test_every_member_has_its_rows(whole):
+    table, _ = whole
+    runs = table[~table["initial"] & (table["transformation"] == "none")]
+    assert len(runs) == len(runs[GROUP].drop_duplicates()) == 2 * 2 * 2 * 2
+    assert set(table["status"]) == {"done"}
+    full = table[table["chosen"] & (table["train_size"] == table["train_size"].max())]
+    cells = full.groupby(["route", "seed"])[["initial", "transformation", "magnitude"]].apply(len)
+    assert cells.tolist() == [2 * 3] * 4, "trained and at initialisation: none, translation, noise"
+
+
+def test_validation_chooses_one_learning_rate_for_all_seeds(whole):
+    table, _ = whole
+    runs = table[~table["initial"] & (table["transformation"] == "none")]
+    for _, contest in runs.groupby(["route", "train_size"]):
+        means = contest.groupby("learning_rate")["validation_accuracy"].mean()
+        chosen = contest[contest["chosen"]]
+        assert set(chosen["learning_rate"]) == {means.idxmax()}
+        assert len(chosen) == 2
+
+
+def test_only_chosen_runs_have_read_the_test_set(whole):
+    table, _ = whole
+    assert table.loc[~table["chosen"], ["accuracy", "errors", "consistency"]].isna().all(axis=None)
+    assert table.loc[table["chosen"], ["accuracy", "errors", "consistency"]].notna().all(axis=None)
+
+
+def test_guesses_agree_with_the_errors_of_the_table(whole):
+    table, workdir = whole
+    guesses = results.read(workdir / "predictions.parquet")
+    wrong = guesses[guesses["first"] != guesses["truth"]]
+    untouched = table[
+        table["chosen"] & ~table["initial"] & (table["transformation"] == "none")
+    ]
+    full = untouched[untouched["train_size"] == untouched["train_size"].max()]
+    for row in full.itertuples():
+        own = wrong[(wrong["route"] == row.route) & (wrong["seed"] == row.seed)]
+        assert len(own) == row.errors
+    pictures = np.load(workdir / "pictures.npz")
+    assert set(pictures["error_index"]) == set(wrong["index"])
+    assert pictures["error_images"].dtype == np.uint8
+
+
+def test_the_log_tells_how_it_went(whole):
+    _, workdir = whole
+    lines = [json.loads(line) for line in (workdir / "log.jsonl").read_text().splitlines()]
+    assert {line["group"] for line in lines} == set(results.read(workdir / "results.parquet")["group"])
+    assert all(len(line["loss"]) == 8 and line["images_per_second"] > 0 for line in lines)
+    assert [line["step"] for line in lines if line["step"] == line["steps"]] == [6, 6]
+
+
+@pytest.mark.parametrize("table", ["predictions", "results"])
+def test_a_launch_that_died_between_two_tables_ends_with_the_same_rows(
+    table, whole, tmp_path, monkeypatch
+):
+    append, died = results.append, []
+
+    def dying(path, rows):
+        if path.stem == table and not died:
+            died.append(path)
+            raise KeyboardInterrupt
+        append(path, rows)
+
+    monkeypatch.setattr(results, "append", dying)
+    with pytest.raises(KeyboardInterrupt):
+        launch(small(), tmp_path)
+    resumed = launch(small(), tmp_path)
+    pd.testing.assert_frame_equal(resumed.drop(columns=TIMES), whole[0].drop(columns=TIMES))
+    for name in ("equivariance", "predictions"):
+        pair = [results.read(folder / f"{name}.parquet") for folder in (tmp_path, whole[1])]
+        pd.testing.assert_frame_equal(*pair)
+
+
+def test_a_finished_launch_trains_nothing_more(whole, monkeypatch):
+    table, workdir = whole
+    monkeypatch.setattr(study.train, "train", lambda *_, **__: pytest.fail("trained again"))
+    pd.testing.assert_frame_equal(launch(small(), workdir), table)
+
+
+def test_a_diverged_value_loses_and_is_marked(tmp_path):
+    config = small(sweep="route=linear;seed=0:2;optimizer.learning_rate=1e-2,3e38")
+    table = launch(config, tmp_path)
+    diverged = table[table["learning_rate"] > 1]
+    assert set(diverged["status"]) == {"diverged"}
+    assert not diverged["chosen"].any()
+    assert table.loc[table["learning_rate"] < 1, "chosen"].all()
+
+
+def test_training_on_validation_leaves_nothing_to_choose_by(tmp_path):
+    config = small(choose=(), sweep="route=linear;seed=0:2;optimizer.learning_rate=1e-2")
+    config.dataset.train_on = "train+validation"
+    table = launch(config, tmp_path)
+    assert table["validation_accuracy"].isna().all()
+    assert table["chosen"].all()
+    assert set(table["train_size"]) == {1079 + 359}
+
+
+def test_a_diverged_seed_spoils_its_value():
+    runs = sweep.expand(small(sweep="route=linear;seed=0:2;optimizer.learning_rate=1e-4,1e-2"))
+    rates = [run.numbers["optimizer.learning_rate"] for run in runs]
+    scores = np.array([0.6, 0.9, 0.6, np.nan])
+    assert rates == [1e-4, 1e-2, 1e-4, 1e-2]
+    chosen = evaluation.choose(runs, scores, ("optimizer.learning_rate",))
+    assert chosen.tolist() == [True, False, True, False]
+
+
+def test_too_large_a_training_set_is_one_clear_error():
+    config = small(choose=(), sweep="route=linear;dataset.train_size=5000")
+    with pytest.raises(UserError, match=r"dataset.train_size=5000: digits has 1079"):
+        study.plan_all(sweep.group(sweep.expand(config)))
