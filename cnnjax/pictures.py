@@ -16,8 +16,8 @@ def save(plans: Sequence[Plan], workdir: pathlib.Path) -> None:
     """Writes pictures.npz: what the report shows beside its numbers.
 
     It holds every test image that a chosen member misread (`error_index`, `error_images`), and of
-    the best convolutional network its name (`network`), kernels (`kernel__NN__layer`), one input and
-    the feature maps that it makes of it (`map__NN__layer`).
+    the best convolutional network its name (`network`), kernels (`kernel__NN__layer`), one input
+    and the feature maps that it makes of it (`map__NN__layer`).
 
     Args:
       plans: The launch's groups, all of them trained.
@@ -37,7 +37,7 @@ def save(plans: Sequence[Plan], workdir: pathlib.Path) -> None:
         wrong = np.unique(guesses.loc[guesses["first"] != guesses["truth"], "index"])
         arrays |= {"error_index": wrong, "error_images": dataset.test.images[wrong]}
     with results.replacing(workdir / "pictures.npz") as path, path.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def _best_convolutional(

@@ -4,8 +4,8 @@ import importlib.metadata
 import os
 import pathlib
 
-# Keeps forward convolutions on the CPU out of a slower fused path. XLA aborts on a flag that it does
-# not know, so it is set only for the jaxlib releases that were seen to accept it.
+# Keeps forward convolutions on the CPU out of a slower fused path. XLA aborts on a flag that it
+# does not know, so it is set only for the jaxlib releases that were seen to accept it.
 CPU_FLAG = "--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_DOT"
 ACCEPTED_BY = ("0.10.",)
 

@@ -5,8 +5,8 @@
     python launch.py --config=experiments/invariance.py:fashion_mnist --data_dir=DIR
 
 Every route gets the same number of updates on the same examples; validation chooses its learning
-rate. The test set is read once, by the chosen runs: untouched, and shifted, rotated, scaled, sheared
-and noisy over a range of magnitudes.
+rate. The test set is read once, by the chosen runs: untouched, and shifted, rotated, scaled,
+sheared and noisy over a range of magnitudes.
 """
 
 from ml_collections import ConfigDict

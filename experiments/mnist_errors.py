@@ -6,9 +6,10 @@
     python launch.py --config=experiments/mnist_errors.py:ciresan2 --data_dir=DIR
     python launch.py --config=experiments/mnist_errors.py:ciresan5 --data_dir=DIR
 
-Without an argument: LeNet-5, the 800-unit network and Cireşan's 1000-500 network. The argument names
-one family of networks; ciresan3, ciresan4, ciresan5 and ciresan9 are the larger ones of Cireşan et
-al. 2010 and want an accelerator or patience: a launch that is stopped goes on where it was.
+Without an argument: LeNet-5, the 800-unit network and Cireşan's 1000-500 network. The argument
+names one family of networks; ciresan3, ciresan4, ciresan5 and ciresan9 are the larger ones of
+Cireşan et al. 2010 and want an accelerator or patience: a launch that is stopped goes on where it
+was.
 
 The numbers below were set on the validation split; with them every network is trained on all 60,000
 training digits, as the published figures were, and the test set is read once.
@@ -72,7 +73,10 @@ def get_config(arg: str | None = None) -> ConfigDict:
     names = (configs.choose("mnist_errors.py", arg, FAMILIES),) if arg else DEFAULT
     config = configs.default()
     config.title = "MNIST's errors"
-    config.question = "How many test digits are misread when the invariance comes from structure, how many when it comes from training?"
+    config.question = (
+        "How many test digits are misread when the invariance comes from structure, and how many "
+        "when it comes from training?"
+    )
     config.dataset.name = "mnist"
     config.dataset.train_on = "train+validation"
     config.invariance.examples = 2000

@@ -2,12 +2,14 @@
 
 import os
 
-# Before jax starts: a second device, so that sharded code is exercised on any machine.
-os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=2"
+# Before jax starts: a second device, so that sharded code is exercised on any machine, and no time
+# spent on optimising programs that run for milliseconds.
+FLAGS = "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0"
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAGS}"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
-from hypothesis import settings
-from jaxtyping import install_import_hook
+from hypothesis import settings  # noqa: E402
+from jaxtyping import install_import_hook  # noqa: E402
 
 # Every signature's shapes and types are checked at run time while the tests run.
 install_import_hook("cnnjax", "beartype.beartype")

@@ -13,8 +13,9 @@ def test_the_flag_is_accepted_by_the_installed_jaxlib(tmp_path):
         "from cnnjax import platform; platform.configure(); import os, jax; "
         "print(jax.numpy.ones(3).sum(), os.environ.get('XLA_FLAGS'))"
     )
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("XLA", "JAX"))}
-    environment = clean | {"XDG_CACHE_HOME": str(tmp_path), "JAX_PLATFORMS": "cpu"}
+    ours = {"XDG_CACHE_HOME": str(tmp_path), "JAX_PLATFORMS": "cpu"}
+    clean = {name: os.environ[name] for name in os.environ if not name.startswith(("XLA", "JAX"))}
+    environment = clean | ours
     told = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )

@@ -1,4 +1,4 @@
-"""A whole launch on a small study: what it leaves, what it chooses, and what an interruption costs."""
+"""A whole launch on a small study: what it leaves, what it chooses, what an interruption costs."""
 
 import json
 
@@ -88,9 +88,7 @@ def test_guesses_agree_with_the_errors_of_the_table(whole):
     table, workdir = whole
     guesses = results.read(workdir / "predictions.parquet")
     wrong = guesses[guesses["first"] != guesses["truth"]]
-    untouched = table[
-        table["chosen"] & ~table["initial"] & (table["transformation"] == "none")
-    ]
+    untouched = table[table["chosen"] & ~table["initial"] & (table["transformation"] == "none")]
     full = untouched[untouched["train_size"] == untouched["train_size"].max()]
     for row in full.itertuples():
         own = wrong[(wrong["route"] == row.route) & (wrong["seed"] == row.seed)]
@@ -103,7 +101,8 @@ def test_guesses_agree_with_the_errors_of_the_table(whole):
 def test_the_log_tells_how_it_went(whole):
     _, workdir = whole
     lines = [json.loads(line) for line in (workdir / "log.jsonl").read_text().splitlines()]
-    assert {line["group"] for line in lines} == set(results.read(workdir / "results.parquet")["group"])
+    groups = results.read(workdir / "results.parquet")["group"]
+    assert {line["group"] for line in lines} == set(groups)
     assert all(len(line["loss"]) == 8 and line["images_per_second"] > 0 for line in lines)
     assert [line["step"] for line in lines if line["step"] == line["steps"]] == [6, 6]
 

@@ -112,10 +112,8 @@ def displacement_field(
     # Drawn as one long row for each direction of the basis: faster than many short ones.
     shape = (batch, 2, rows.shape[-1], columns.shape[-1])
     noise = jax.random.normal(key, (shape[2], batch * 2 * shape[3])).reshape(shape)
-    if columns.ndim == 2:
-        right = noise @ columns.T
-    else:
-        right = jnp.einsum("bdrs,bjs->bdrj", noise, columns)
+    product = "bdrs,js->bdrj" if columns.ndim == 2 else "bdrs,bjs->bdrj"
+    right = jnp.einsum(product, noise, columns)
     field = jnp.einsum("bdir,bdrj->bdij", left, right)
     return field.at[:, 0].set(0) if size[0] == 1 else field
 

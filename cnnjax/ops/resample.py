@@ -48,8 +48,8 @@ def resample(
     *batch, height, width, channels = images.shape
     shape = (*batch, *coordinates.shape[-3:])
     positions = jnp.broadcast_to(coordinates, shape).reshape(-1, *shape[-3:])
-    # Computed twice inside one program, a coordinate can round differently each time; the pixel and
-    # its weight would then disagree by a whole pixel. The barrier has it computed once.
+    # The pixel and its weight come from one coordinate. Were the compiler to simplify the two uses
+    # apart, they could round differently and disagree by a whole pixel; the barrier forbids it.
     positions = jax.lax.optimization_barrier(positions)
 
     # A rim of zeros one pixel wide stands for everything outside, so that no corner needs a test.

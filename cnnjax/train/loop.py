@@ -97,7 +97,7 @@ def train(
       SystemExit: A signal asked to stop; the state was written. The status is 128 plus its number.
     """
     members = len(hypers.seed)
-    kept = {"states": initial(recipe, hypers, examples.images), "seconds": np.zeros(())}
+    kept: Any = {"states": initial(recipe, hypers, examples.images), "seconds": np.zeros(())}
     if checkpoints is not None and checkpoints.step is not None:
         kept = checkpoints.restore(kept)
     states, seconds = kept["states"], float(kept["seconds"])
@@ -134,10 +134,10 @@ def train(
 
             if checkpoints is None:
                 continue
-            late = time.monotonic() - saved_at > checkpoint_seconds
-            if late or done == steps or stop():
+            late, signal = time.monotonic() - saved_at > checkpoint_seconds, stop()
+            if late or done == steps or signal:
                 checkpoints.save(done, {"states": states, "seconds": np.asarray(seconds)})
                 saved_at = time.monotonic()
-            if stop():
-                raise SystemExit(128 + stop())
+            if signal:
+                raise SystemExit(128 + signal)
     return Trained(states, seconds)

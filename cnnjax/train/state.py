@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import struct
 from jaxtyping import Array, Float, Int, Key
@@ -22,13 +23,13 @@ class Hyper(NamedTuple):
       label_noise: Share of training labels that are replaced by a random class, in [0, 1].
     """
 
-    seed: Int[Array, "..."]
-    learning_rate: Float[Array, "..."]
-    weight_decay: Float[Array, "..."]
-    label_smoothing: Float[Array, "..."]
-    augment_strength: Float[Array, "..."]
-    train_size: Int[Array, "..."]
-    label_noise: Float[Array, "..."]
+    seed: Int[Array | np.ndarray, "..."]
+    learning_rate: Float[Array | np.ndarray, "..."]
+    weight_decay: Float[Array | np.ndarray, "..."]
+    label_smoothing: Float[Array | np.ndarray, "..."]
+    augment_strength: Float[Array | np.ndarray, "..."]
+    train_size: Int[Array | np.ndarray, "..."]
+    label_noise: Float[Array | np.ndarray, "..."]
 
 
 @struct.dataclass
@@ -45,8 +46,8 @@ class State:
       finite: Whether every loss so far was finite, a bool.
     """
 
-    # jax passes through a pytree things that are no arrays (shapes, shardings), so nothing is promised
-    # of the leaves here.
+    # jax also passes things through a pytree that are no arrays (shapes, shardings), so nothing is
+    # promised of the leaves here.
     variables: Any
     optimizer: Any
     step: Any

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key, Num
 
@@ -16,8 +17,8 @@ from cnnjax.train.state import Hyper, State
 class Examples(NamedTuple):
     """The training split on the device: images as stored (uint8 pixels), labels as int32."""
 
-    images: Num[Array, "examples *shape"]
-    labels: Int[Array, "examples"]
+    images: Num[Array | np.ndarray, "examples *shape"]
+    labels: Int[Array | np.ndarray, "examples"]
 
 
 class Recipe(NamedTuple):
@@ -74,7 +75,7 @@ def epoch_order(
 def cross_entropy(
     logits: Float[Array, "batch classes"],
     labels: Int[Array, "batch"],
-    smoothing: Float[Array, ""] | float = 0.0,
+    smoothing: Float[Array | np.ndarray, ""] | float = 0.0,
 ) -> Float[Array, "batch"]:
     """Cross-entropy with label smoothing, −Σ_c t_c log p_c with t = (1 − ε)·onehot + ε / classes.
 
@@ -93,7 +94,7 @@ def cross_entropy(
     >>> round(float(cross_entropy(jnp.zeros((1, 4)), jnp.array([2]))[0]), 4)  # log 4
     1.3863
     """
-    logs = jax.nn.log_softmax(logits)
+    logs, smoothing = jax.nn.log_softmax(logits), jnp.asarray(smoothing)
     truth = jnp.take_along_axis(logs, labels[:, None], axis=1)[:, 0]
     return -(1.0 - smoothing) * truth - smoothing * logs.mean(axis=1)
 
@@ -120,8 +121,8 @@ def train_steps(
     optimizer = recipe.optimizer(hyper)
     size = recipe.batch_size
     steps_per_epoch = jnp.maximum(hyper.train_size // size, 1)
-    keys = state_module.keys(hyper)
-    seen, labels = training_set(keys.data, hyper, examples.labels, recipe.num_classes)
+    keys, truth = state_module.keys(hyper), jnp.asarray(examples.labels)
+    seen, labels = training_set(keys.data, hyper, truth, recipe.num_classes)
 
     def batch_loss(params, state, inputs, targets):
         logits, updated = recipe.network.apply(
@@ -161,6 +162,6 @@ def train_steps(
         )
         return state, order, totals + jnp.stack([loss, accuracy])
 
-    carry = state, jnp.zeros(examples.labels.shape, jnp.int32), jnp.zeros(2)
+    carry = state, jnp.zeros(truth.shape, jnp.int32), jnp.zeros(2)
     state, _, totals = jax.lax.fori_loop(0, length, update, carry)
     return state, totals / jnp.maximum(length, 1)

@@ -93,7 +93,7 @@ def test_plain_jit_vmap_and_map_over_strengths_agree(policy, jitted):
         np.testing.assert_allclose(spread[index], expected, atol=1e-4)
 
 
-def test_without_jit_the_same():
+def test_called_plainly_the_same():
     images, labels = batch()
     key = jax.random.key(1)
     expected = jax.jit(EVERYTHING)(key, images, labels, 0.7)

@@ -1,4 +1,4 @@
-"""One member's updates, against arithmetic done by hand in numpy and against Optax's own recipes."""
+"""One member's updates, against arithmetic done in numpy and against Optax's own recipes."""
 
 import functools
 
@@ -130,9 +130,9 @@ def test_label_noise_replaces_the_share_that_is_asked_for(share):
 
 
 def test_where_a_run_is_cut_makes_no_difference_to_its_bits():
-    augment = lambda key, images, labels, strength: (
-        images + 0.1 * jax.random.normal(key, images.shape)
-    )  # noqa: E731
+    def augment(key, images, labels, strength):
+        return images + 0.1 * jax.random.normal(key, images.shape)
+
     recipe, hyper = toy.recipe(7, augment=augment), one(toy.hypers(train_size=20))
     steps = jax.jit(functools.partial(train.train_steps, recipe))
     whole, _ = steps(start(recipe, hyper), hyper, toy.examples(), jnp.int32(7))
