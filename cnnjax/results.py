@@ -108,8 +108,11 @@ _ABSENT = {
     "validation_accuracy": math.nan,
 }
 
-CELL = ("group", "route", "label", "family", "train_size", "label_noise", "augment_strength")
-"""What the members that differ in their seeds alone have in common, after validation has chosen."""
+CONTEST = ("group", "route", "label", "family", "train_size", "label_noise", "augment_strength")
+"""Columns that agree for all members of which validation may choose some."""
+
+CELL = (*CONTEST, "learning_rate", "weight_decay", "label_smoothing")
+"""Columns that agree for members that differ in their seed alone."""
 
 
 class Interval(NamedTuple):
@@ -340,13 +343,17 @@ def terminal_table(frame: "pd.DataFrame") -> str:
     areas = invariance_summary(frame)
     transformations = list(dict.fromkeys(areas.loc[~areas["initial"], "transformation"]))
     shown = [name for name in ("train_size", "label_noise") if len(frame[name].unique()) > 1]
-    if _varies_within_labels(frame, "augment_strength"):
-        shown.append("augment_strength")
+    # What validation chose for a route is one value; only what was left to compare needs a column.
+    kept = frame[frame["chosen"]]
+    free = ("augment_strength", "learning_rate", "weight_decay", "label_smoothing")
+    shown += [name for name in free if _varies_within_labels(kept, name)]
     head = ["route", *(name.replace("_", " ") for name in shown), "accuracy %", "errors"]
     head += [*transformations, "parameters", "MACs", "train s", "seeds"]
 
     lines = [head]
-    for cell in frame[list(CELL)].drop_duplicates().to_dict("records"):
+    diverged = ~frame.groupby(list(CONTEST))["chosen"].transform("any")
+    cells = frame.loc[frame["chosen"] | diverged, list(CELL)].drop_duplicates()
+    for cell in cells.to_dict("records"):
         part, own = _where(frame, cell), _where(areas, cell)
         own = own[~own["initial"]]
         done = part[part["chosen"] & (part["status"] == "done") & ~part["initial"]]

@@ -50,7 +50,7 @@ STRENGTHS = {"augment_half": 0.5, "augment": 1.0, "augment_double": 2.0}
 
 # Updates of the whole training set, and the training-set sizes (0 is all of it).
 BUDGETS = {
-    "digits": {"batch_size": 64, "steps": 300, "sizes": "100,300,0"},
+    "digits": {"batch_size": 64, "steps": 150, "sizes": "100,300,0"},
     "mnist": {"batch_size": 128, "steps": 4000, "sizes": "1000,10000,0"},
     "fashion_mnist": {"batch_size": 128, "steps": 4000, "sizes": "1000,10000,0"},
 }
@@ -79,7 +79,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
                 distortions = {"name": "affine_elastic", "strength": strength}
                 config.routes[route].augment = ConfigDict(distortions)
     config.sweep = (
-        f"route=*;seed=0:3;dataset.train_size={budget['sizes']};optimizer.learning_rate=1e-3,3e-3"
+        f"route=*;seed=0:3;dataset.train_size={budget['sizes']};optimizer.learning_rate=1e-3,6e-3"
     )
     config.choose = ("optimizer.learning_rate",)
     return config

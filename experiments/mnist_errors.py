@@ -23,14 +23,21 @@ MILD = {"augment": {"name": "affine_elastic", "strength": 1.0}}
 STRONG = {"augment": {"name": "affine_elastic", "strength": 1.6}}
 AFFINE = {"augment": {"name": "affine", "strength": 1.6}}
 
+# Chosen on validation: accuracy 99.17 % there (2 seeds), against 99.10 % with the rate 1e-3.
+LENET5_OPTIMIZER = {"optimizer": {"learning_rate": 3e-3, "weight_decay": 1e-2}}
+
 LENET5 = {
-    "lenet5": ("LeNet-5", "structure", {"epochs": 20.0}),
-    "lenet5_distorted": ("LeNet-5, distorted", "combined", {"epochs": 48.0} | MILD),
+    "lenet5": ("LeNet-5", "structure", {"epochs": 20.0} | LENET5_OPTIMIZER),
+    "lenet5_distorted": (
+        "LeNet-5, distorted",
+        "combined",
+        {"epochs": 40.0} | MILD | LENET5_OPTIMIZER,
+    ),
 }
 MLP800 = {
     "mlp800": ("MLP-800", "none", {"epochs": 20.0}),
-    "mlp800_affine": ("MLP-800, affine", "training", {"epochs": 60.0} | AFFINE),
-    "mlp800_elastic": ("MLP-800, affine + elastic", "training", {"epochs": 170.0} | STRONG),
+    "mlp800_affine": ("MLP-800, affine", "training", {"epochs": 40.0} | AFFINE),
+    "mlp800_elastic": ("MLP-800, affine + elastic", "training", {"epochs": 150.0} | STRONG),
 }
 CIRESAN = {
     f"ciresan{layers}": {
@@ -41,7 +48,7 @@ CIRESAN = {
         )
     }
     for layers, widths, epochs, batch, deformation in (
-        (2, "1000-500", 150.0, 128, STRONG),
+        (2, "1000-500", 120.0, 128, STRONG),
         (3, "1500-1000-500", 400.0, 256, STRONG),
         (4, "2000-1500-1000-500", 600.0, 256, STRONG),
         (5, "2500-2000-1500-1000-500", 800.0, 256, STRONG),
