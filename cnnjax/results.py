@@ -410,7 +410,7 @@ def environment(command: Sequence[str] = ()) -> dict[str, Any]:
 
     names = ("jax", "jaxlib", "flax", "optax", "numpy")
     return {
-        "command": list(command or sys.argv),
+        "command": ["python", *(command or sys.argv)],
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "platform": platform.platform(),

@@ -207,7 +207,7 @@ class Monitor:
     def __init__(self, log: pathlib.Path, plans: Sequence[evaluation.Plan]):
         self._log = log
         self._work = {part.group.name: _work(part) for part in plans}
-        self._done = dict.fromkeys(self._work, 0.0)
+        self._done: dict[str, float] = {}
 
     def __enter__(self) -> "Monitor":
         live = sys.stderr.isatty()
@@ -223,9 +223,8 @@ class Monitor:
         self._bar.close()
 
     def skip(self, part: evaluation.Plan) -> None:
-        """A group that an earlier launch finished takes no time now."""
-        self._bar.total -= self._work[part.group.name]
-        self._bar.refresh()
+        """Counts a group that an earlier launch finished."""
+        self._found(self._work[part.group.name])
 
     def say(self, part: evaluation.Plan | None, what: str) -> None:
         """Shows what is being done."""
@@ -234,7 +233,11 @@ class Monitor:
     def report(self, part: evaluation.Plan, progress: train.Progress) -> None:
         """Moves the bar and writes a line of the log."""
         name = part.group.name
-        now = self._work[name] * progress.step / part.steps
+        per_step = self._work[name] / part.steps
+        if name not in self._done:
+            self._done[name] = per_step * progress.start
+            self._found(self._done[name])
+        now = per_step * progress.step
         self._bar.set_postfix_str(
             f"{name} loss {np.nanmean(progress.loss):.3f} "
             f"accuracy {100 * np.mean(progress.accuracy):.1f} % "
@@ -254,6 +257,12 @@ class Monitor:
         }
         with self._log.open("a") as log:
             log.write(json.dumps(line) + "\n")
+
+    def _found(self, work: float) -> None:
+        # What was there already says nothing about the pace of this launch.
+        self._bar.initial += work
+        self._bar.n += work
+        self._bar.refresh()
 
 
 def _work(part: evaluation.Plan) -> float:

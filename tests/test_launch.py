@@ -149,7 +149,7 @@ def test_what_reaches_the_study(calls, tmp_path, capsys):
     written = json.loads((call["workdir"] / "config.json").read_text())
     assert written == json.loads(configs.to_json(call["config"]))
     command = json.loads((call["workdir"] / "environment.json").read_text())["command"]
-    assert command[1:3] == words[:2]
+    assert command[2:4] == words[:2]
     assert capsys.readouterr().out.splitlines()[-1] == f"report: {call['workdir'] / 'report.html'}"
 
 

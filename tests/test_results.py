@@ -293,7 +293,7 @@ def test_a_replacement_that_fails_leaves_nothing(tmp_path):
 
 def test_the_environment_is_told():
     told = results.environment(["launch.py", "--dry_run"])
-    assert told["command"] == ["launch.py", "--dry_run"]
+    assert told["command"] == ["python", "launch.py", "--dry_run"]
     assert len(told["devices"]) == 2  # tests run on two
     assert told["cores"] >= 1
     assert {"python", "jax", "jaxlib", "flax", "optax", "numpy", "cpu"} <= set(told)

@@ -18,6 +18,7 @@ def test_it_holds_configuration_and_environment(tmp_path):
         assert folder == tmp_path / "deep" / "down"
         assert json.loads((folder / "config.json").read_text())["title"] == "A study"
         assert json.loads((folder / "environment.json").read_text())["command"] == [
+            "python",
             "launch.py",
             "--x",
         ]

@@ -18,12 +18,14 @@ class Progress(NamedTuple):
 
     Attributes:
       step: Updates made so far, by every member.
+      start: How many of them were made by earlier launches.
       loss: Mean training loss since the last report, one per member.
       accuracy: Mean accuracy on the training batches since the last report, one per member.
       images_per_second: All members together, without compilation.
     """
 
     step: int
+    start: int
     loss: np.ndarray
     accuracy: np.ndarray
     images_per_second: float
@@ -101,7 +103,7 @@ def train(
     if checkpoints is not None and checkpoints.step is not None:
         kept = checkpoints.restore(kept)
     states, seconds = kept["states"], float(kept["seconds"])
-    done = int(states.step[0])
+    start_step = done = int(states.step[0])
 
     (states, hypers), examples = layout.place((states, hypers), examples, members)
 
@@ -127,7 +129,8 @@ def train(
             took = time.monotonic() - start
 
             done, seconds = done + length, seconds + took
-            report(Progress(done, loss, accuracy, members * length * recipe.batch_size / took))
+            rate = members * length * recipe.batch_size / took
+            report(Progress(done, start_step, loss, accuracy, rate))
             # Aim at a second a call, but never more than four times the last one: the first call
             # says little about the pace.
             length = max(1, min(4 * length, round(length / took)))
