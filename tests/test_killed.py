@@ -20,37 +20,45 @@ COMMAND = (
 KILLS = 10
 
 
+def launch(workdir):
+    with (workdir.parent / f"{workdir.name}.log").open("a") as log:
+        return subprocess.Popen(
+            [*COMMAND, f"--workdir={workdir}"], cwd=ROOT, stdout=log, stderr=log
+        )
+
+
 @pytest.mark.slow
 def test_killed_ten_times_a_launch_ends_with_the_same_tables(tmp_path):
-    def launch(name):
-        log = (tmp_path / f"{name}.log").open("a")
-        return subprocess.Popen(
-            [*COMMAND, f"--workdir={tmp_path / name}"], cwd=ROOT, stdout=log, stderr=log
-        )
-
     start = time.monotonic()
-    assert launch("whole").wait() == 0
+    assert launch(tmp_path / "whole").wait() == 0
     took = time.monotonic() - start
 
-    moments, killed = random.Random(0), 0
-    while killed < KILLS:
-        process = launch("killed")
-        # Spread over the start, the training, the measuring and the writing.
-        time.sleep(moments.uniform(0.05, 0.5) * took)
-        if process.poll() is not None:
-            break  # it was done before all kills were used up
-        process.kill()
-        process.wait()
-        killed += 1
-    assert killed >= 3
-    assert launch("killed").wait() == 0
+    # Ten moments spread over the start, the training, the measuring and the writing. A launch that
+    # is done before they are used up is compared, and the rest is spent on another one.
+    moments, folders = random.Random(0), [tmp_path / "killed-0"]
+    for _ in range(KILLS):
+        process = launch(folders[-1])
+        try:
+            process.wait(timeout=moments.uniform(0.1, 0.6) * took)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        else:
+            assert process.returncode == 0
+            folders.append(tmp_path / f"killed-{len(folders)}")
+            process = launch(folders[-1])
+            time.sleep(0.3 * took)
+            process.kill()
+            process.wait()
+    assert launch(folders[-1]).wait() == 0
 
     for name in results.SCHEMAS:
-        whole, resumed = (
-            results.read(tmp_path / folder / f"{name}.parquet").drop(
+        tables = [
+            results.read(folder / f"{name}.parquet").drop(
                 columns=list(results.TIMES), errors="ignore"
             )
-            for folder in ("whole", "killed")
-        )
-        pd.testing.assert_frame_equal(whole, resumed, check_exact=True)
-    print(f"\nkilled {killed} times; one whole launch took {took:.0f} s")
+            for folder in (tmp_path / "whole", *folders)
+        ]
+        for resumed in tables[1:]:
+            pd.testing.assert_frame_equal(tables[0], resumed, check_exact=True)
+    print(f"killed {KILLS} times in {len(folders)} launches of {took:.0f} s")
