@@ -1,12 +1,12 @@
 """Training: the state of a member, its update, the loop over a group, checkpoints.
 
-Start with `loop.train`; `step.train_steps` is one member's updates.
+Start with `loop.train`; `step.update` is one update of one member.
 """
 
 from cnnjax.train.checkpoint import Checkpoints
 from cnnjax.train.loop import Progress, Trained, initial, train
 from cnnjax.train.state import Hyper, Keys, State, keys
-from cnnjax.train.step import Examples, Recipe, cross_entropy, train_steps
+from cnnjax.train.step import Examples, Recipe, cross_entropy, train_steps, update
 
 __all__ = [
     "Checkpoints",
@@ -22,4 +22,5 @@ __all__ = [
     "keys",
     "train",
     "train_steps",
+    "update",
 ]

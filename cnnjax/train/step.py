@@ -99,6 +99,53 @@ def cross_entropy(
     return -(1.0 - smoothing) * truth - smoothing * logs.mean(axis=1)
 
 
+def update(
+    recipe: Recipe,
+    state: State,
+    hyper: Hyper,
+    images: Num[Array | np.ndarray, "batch *shape"],
+    labels: Int[Array | np.ndarray, "batch"],
+) -> tuple[State, Float[Array, "2"]]:
+    """One update of one member on a given batch: distort, look through the door, descend.
+
+    Args:
+      recipe: What the group shares.
+      state: The member's state.
+      hyper: The member's numbers.
+      images: The batch as stored.
+      labels: Its classes.
+
+    Returns:
+      The new state, and the loss and the accuracy on the batch as it was trained on.
+    """
+    optimizer, keys = recipe.optimizer(hyper), state_module.keys(hyper)
+    targets, inputs = jnp.asarray(labels), door_module.unit(images)
+    if recipe.augment is not None:
+        key = jax.random.fold_in(keys.augment, state.step)
+        inputs = recipe.augment(key, inputs, targets, hyper.augment_strength)
+
+    def batch_loss(params):
+        logits, updated = recipe.network.apply(
+            state.variables | {"params": params},
+            recipe.door(inputs),
+            True,
+            jax.random.fold_in(keys.dropout, state.step),
+        )
+        loss = cross_entropy(logits, targets, hyper.label_smoothing).mean()
+        return loss, (updated, (logits.argmax(axis=1) == targets).mean())
+
+    params = state.variables["params"]
+    (loss, (updated, accuracy)), gradient = jax.value_and_grad(batch_loss, has_aux=True)(params)
+    change, optimizer_state = optimizer.update(gradient, state.optimizer, params)
+    after = State(
+        variables=state.variables | updated | {"params": optax.apply_updates(params, change)},
+        optimizer=optimizer_state,
+        step=state.step + 1,
+        finite=state.finite & jnp.isfinite(loss),
+    )
+    return after, jnp.stack([loss, accuracy])
+
+
 def train_steps(
     recipe: Recipe, state: State, hyper: Hyper, examples: Examples, length: Int[Array, ""]
 ) -> tuple[State, Float[Array, "2"]]:
@@ -118,23 +165,12 @@ def train_steps(
     Returns:
       The new state, and the mean loss and accuracy on the batches as they were trained on.
     """
-    optimizer = recipe.optimizer(hyper)
     size = recipe.batch_size
     steps_per_epoch = jnp.maximum(hyper.train_size // size, 1)
     keys, truth = state_module.keys(hyper), jnp.asarray(examples.labels)
     seen, labels = training_set(keys.data, hyper, truth, recipe.num_classes)
 
-    def batch_loss(params, state, inputs, targets):
-        logits, updated = recipe.network.apply(
-            state.variables | {"params": params},
-            inputs,
-            True,
-            jax.random.fold_in(keys.dropout, state.step),
-        )
-        loss = cross_entropy(logits, targets, hyper.label_smoothing).mean()
-        return loss, (updated, (logits.argmax(axis=1) == targets).mean())
-
-    def update(index, carry):
+    def next_batch(index, carry):
         state, order, totals = carry
         epoch, place = state.step // steps_per_epoch, state.step % steps_per_epoch
         # A call that goes on in the middle of an epoch makes that epoch's order again.
@@ -144,24 +180,9 @@ def train_steps(
             lambda: order,
         )
         chosen = order[(place * size + jnp.arange(size)) % hyper.train_size]
-        images, targets = door_module.unit(examples.images[chosen]), labels[chosen]
-        if recipe.augment is not None:
-            key = jax.random.fold_in(keys.augment, state.step)
-            images = recipe.augment(key, images, targets, hyper.augment_strength)
-
-        params = state.variables["params"]
-        (loss, (updated, accuracy)), gradient = jax.value_and_grad(batch_loss, has_aux=True)(
-            params, state, recipe.door(images), targets
-        )
-        change, optimizer_state = optimizer.update(gradient, state.optimizer, params)
-        state = State(
-            variables=state.variables | updated | {"params": optax.apply_updates(params, change)},
-            optimizer=optimizer_state,
-            step=state.step + 1,
-            finite=state.finite & jnp.isfinite(loss),
-        )
-        return state, order, totals + jnp.stack([loss, accuracy])
+        state, told = update(recipe, state, hyper, examples.images[chosen], labels[chosen])
+        return state, order, totals + told
 
     carry = state, jnp.zeros(truth.shape, jnp.int32), jnp.zeros(2)
-    state, _, totals = jax.lax.fori_loop(0, length, update, carry)
+    state, _, totals = jax.lax.fori_loop(0, length, next_batch, carry)
     return state, totals / jnp.maximum(length, 1)
