@@ -71,11 +71,13 @@ def run(argv: Sequence[str]) -> None:
 
     from cnnjax import preview, results, study, workdir
 
+    # Before the workdir is taken: a launch that cannot start leaves nothing behind.
+    plans = study.plan_all(groups, values.data_dir)
     if values.dry_run:
-        print(preview.describe(study.plan_all(groups, values.data_dir)))
+        print(preview.describe(plans))
         return
     with workdir.claim(values.workdir or f"runs/{config.name}", config, argv) as folder:
-        page = study.run(groups, config, workdir=folder, data_dir=values.data_dir)
+        page = study.run(plans, config, workdir=folder)
         print(results.terminal_table(results.read(folder / "results.parquet")))
         print(f"report: {page}")
 

@@ -35,31 +35,24 @@ from cnnjax.train import optimizer
 
 
 def run(
-    groups: Sequence[Group],
-    config: ConfigDict,
-    *,
-    workdir: pathlib.Path,
-    data_dir: str | None = None,
+    plans: Sequence[evaluation.Plan], config: ConfigDict, *, workdir: pathlib.Path
 ) -> pathlib.Path:
     """Trains, measures and reports; what an earlier launch has finished is not done again.
 
     Args:
-      groups: Runs that share a program, group by group.
-      config: The experiment: `title`, `question`, `choose`, `layout`, `invariance` are read here,
-        everything else from the groups.
+      plans: The groups of runs that share a program, from `plan_all`.
+      config: The experiment: `choose`, `layout`, `checkpoint_seconds` and `invariance` are read
+        here, everything else from the plans.
       workdir: Where the launch leaves its files; it exists and is ours alone.
-      data_dir: Where data sets are looked for.
 
     Returns:
       The path of report.html.
 
     Raises:
-      UserError: A data set, a name or a number in a run's configuration cannot be used.
       SystemExit: A signal asked to stop; the same launch goes on from there.
     """
     table = workdir / "results.parquet"
     finished = set(results.read(table)["group"]) if table.exists() else set()
-    plans = plan_all(groups, data_dir)
 
     with Monitor(workdir / "log.jsonl", plans) as monitor:
         for part in plans:

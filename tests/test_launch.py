@@ -55,13 +55,18 @@ def elsewhere(tmp_path, monkeypatch):
 @pytest.fixture
 def calls(monkeypatch):
     """Stands in for training: notes what it is called with, leaves a table as a study does."""
-    noted = []
+    noted, asked, planning = [], {}, study.plan_all
 
-    def run(groups, config, *, workdir, data_dir):
-        noted.append({"groups": groups, "config": config, "workdir": workdir, "data_dir": data_dir})
+    def plan_all(groups, data_dir):
+        asked.update(groups=groups, data_dir=data_dir)
+        return planning(groups, data_dir)
+
+    def run(plans, config, *, workdir):
+        noted.append(asked | {"config": config, "workdir": workdir})
         results.append(workdir / "results.parquet", [])
         return workdir / "report.html"
 
+    monkeypatch.setattr(study, "plan_all", plan_all)
     monkeypatch.setattr(study, "run", run)
     return noted
 
@@ -181,7 +186,7 @@ def test_the_order_of_flags_does_not_matter(calls):
     ],
 )
 def test_fields_on_the_command_line(calls, word, field, value):
-    assert run("--config=small.py", word) == 0
+    assert run("--config=small.py", "--config.model.name=mlp800", word) == 0
     if field:
         assert {member[field] for member in fields(calls[0])} == {value}
 

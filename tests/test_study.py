@@ -45,7 +45,7 @@ def undrawn(monkeypatch):
 
 def launch(config, workdir):
     workdir.mkdir(exist_ok=True)
-    study.run(sweep.group(sweep.expand(config)), config, workdir=workdir)
+    study.run(study.plan_all(sweep.group(sweep.expand(config))), config, workdir=workdir)
     return results.read(workdir / "results.parquet")
 
 
