@@ -1,12 +1,19 @@
 """Which route to invariance pays: structure, training or features, side by side on the same data.
 
-    python launch.py                                                    (digits, under 4 minutes)
+    python launch.py
     python launch.py --config=experiments/invariance.py:mnist --data_dir=DIR
     python launch.py --config=experiments/invariance.py:fashion_mnist --data_dir=DIR
 
 Every route gets the same number of updates on the same examples; validation chooses its learning
 rate. The test set is read once, by the chosen runs: untouched, and shifted, rotated, scaled,
 sheared and noisy over a range of magnitudes.
+
+Digits, 324 runs, 3 seeds, 3 min 42 s on two cores. Of 18 routes HOG + linear is right most often
+(99.0 ± 0.8 %; no route 96.6 ± 0.8 %), though not clear of eleven others. Deskewing keeps nearly all
+of the accuracy under shifts and shears (0.99 and 1.00 of the area under the curve, no route 0.44
+and 0.81), distortions in training keep more under rotation and scaling (LeNet-5: 0.81 and 0.95),
+and deskewing, LeNet-5 and distortions together lose least over all. The other two data sets have
+not been measured in full.
 """
 
 from ml_collections import ConfigDict

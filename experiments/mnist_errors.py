@@ -13,6 +13,10 @@ was.
 
 The numbers below were set on the validation split; with them every network is trained on all 60,000
 training digits, as the published figures were, and the test set is read once.
+
+Errors of 10,000, three seeds, on two CPU cores that did other work too: LeNet-5 78, 84, 79 (82 s a
+seed), distorted 50, 46, 53 (216 s); MLP-800 147, 152, 152 (25 s), affine 79, 89, 81 (37 s), affine
+and elastic 69, 54, 63 (286 s). Cireşan's networks have not been measured to the end.
 """
 
 from ml_collections import ConfigDict
