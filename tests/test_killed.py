@@ -14,7 +14,7 @@ from cnnjax import results
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 COMMAND = (
     *(sys.executable, "launch.py", "--config.checkpoint_seconds=0.5"),
-    *("--config.steps=300", "--config.invariance.equivariance=false"),
+    *("--config.steps=100", "--config.invariance.equivariance=false"),
     "--sweep=route=mlp,lenet5_augment;seed=0:2;dataset.train_size=200,0",
 )
 KILLS = 10
