@@ -28,6 +28,7 @@ from cnnjax.errors import UserError, choose
 
 NORMALISATIONS = ("standard", "signed")
 TRAIN_ON = ("train", "train+validation")
+MEASURE_ON = ("test", "validation")
 OPTIMIZERS = ("adamw", "sgd")
 SCHEDULES = ("cosine", "constant", "exponential")
 LAYOUTS = ("auto", "map", "vmap")
@@ -42,6 +43,7 @@ LAUNCH_WIDE = (
     "question",
     "published",
     "choose",
+    "measure_on",
     "layout",
     "checkpoint_seconds",
 )
@@ -101,6 +103,7 @@ def default() -> ConfigDict:
             "epochs": 0.0,
             "steps": 0,
             "choose": (),
+            "measure_on": "test",  # or "validation": what tuning looks at
             "layout": "auto",
             "checkpoint_seconds": 30.0,
             "invariance": {
@@ -363,11 +366,17 @@ def validate(config: ConfigDict) -> None:
     for name, options in (
         ("dataset.normalise", NORMALISATIONS),
         ("dataset.train_on", TRAIN_ON),
+        ("measure_on", MEASURE_ON),
         ("optimizer.name", OPTIMIZERS),
         ("optimizer.schedule", SCHEDULES),
         ("layout", LAYOUTS),
     ):
         choose(name, _at(config, name), options)
+    if config.measure_on == "validation" and config.dataset.train_on == "train+validation":
+        raise UserError(
+            "measure_on='validation': expected dataset.train_on='train', or what is measured was "
+            "trained on"
+        )
     _check_names(config)
 
 

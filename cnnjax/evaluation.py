@@ -223,6 +223,7 @@ def _describe(
         "family": member.family,
         "label": member.label,
         "dataset": run.dataset.name,
+        "split": run.measure_on,
         "model": run.model.name,
         "features": "+".join(run.features) or "none",
         "augment": run.augment.name,

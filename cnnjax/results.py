@@ -1,8 +1,8 @@
 """The tables that a launch leaves, their columns, and what is read off them.
 
 results.parquet is tidy: one row for each member, transformation and magnitude, measured after
-training and, where `initial` is true, before it. The untouched test set is transformation "none",
-magnitude 0. A member that validation did not choose, or that diverged, has that one row, without an
+training and, where `initial` is true, before it, on the `split` that the launch measures on: the
+test set, or validation. Untouched, it is transformation "none", magnitude 0. A member that validation did not choose, or that diverged, has that one row, without an
 accuracy.
 """
 
@@ -32,6 +32,7 @@ SCHEMA = {
     "family": "str",
     "label": "str",
     "dataset": "str",
+    "split": "str",
     "model": "str",
     "features": "str",
     "augment": "str",

@@ -97,12 +97,17 @@ def plan_all(groups: Sequence[Group], data_dir: str | None = None) -> list[evalu
     """
 
     @functools.cache
-    def load(name: str, canvas: int) -> data.Dataset:
+    def load(name: str, canvas: int, measure_on: str) -> data.Dataset:
         dataset = data.load(name, data_dir)
-        return data.on_canvas(dataset, canvas) if canvas else dataset
+        dataset = data.on_canvas(dataset, canvas) if canvas else dataset
+        # In the test set's place, validation is what is measured: nothing can read the test set.
+        return dataset._replace(test=dataset.validation) if measure_on == "validation" else dataset
 
     return [
-        plan(group, load(group.config.dataset.name, group.config.dataset.canvas))
+        plan(
+            group,
+            load(group.config.dataset.name, group.config.dataset.canvas, group.config.measure_on),
+        )
         for group in groups
     ]
 

@@ -33,6 +33,10 @@ AFFINE = {"augment": {"name": "affine", "strength": 1.6}}
 # this weight decay, which was set by hand.
 LENET5_OPTIMIZER = {"optimizer": {"learning_rate": 3e-3, "weight_decay": 1e-2}}
 
+# Validation's choice too: of strengths 1.6 and 2.2, decays 1e-4, 0.1 and 0.5, label smoothing 0 and
+# 0.1, 40 epochs and 2 seeds each, this makes the fewest errors on 5,000 digits (43 and 45).
+DECAY = {"optimizer": {"learning_rate": 1e-3, "weight_decay": 0.1}}
+
 LENET5 = {
     "lenet5": ("LeNet-5", "structure", {"epochs": 20.0} | LENET5_OPTIMIZER),
     "lenet5_distorted": (
@@ -44,14 +48,16 @@ LENET5 = {
 MLP800 = {
     "mlp800": ("MLP-800", "none", {"epochs": 20.0}),
     "mlp800_affine": ("MLP-800, affine", "training", {"epochs": 40.0} | AFFINE),
-    "mlp800_elastic": ("MLP-800, affine + elastic", "training", {"epochs": 150.0} | STRONG),
+    "mlp800_elastic": ("MLP-800, affine + elastic", "training", {"epochs": 150.0} | STRONG | DECAY),
 }
 CIRESAN = {
     f"ciresan{layers}": {
         f"ciresan{layers}": (
             f"Cireşan's {widths} network",
             "training",
-            {"epochs": epochs, "batch_size": batch, "dataset": {"canvas": 29}} | deformation,
+            {"epochs": epochs, "batch_size": batch, "dataset": {"canvas": 29}}
+            | deformation
+            | DECAY,
         )
     }
     for layers, widths, epochs, batch, deformation in (

@@ -176,6 +176,11 @@ def test_the_upper_layer_always_wins(below, above):
             "dataset.normalise='standart': did you mean 'standard'",
         ),
         ({"dataset.train_on": "test"}, "dataset.train_on='test': "),
+        ({"measure_on": "train"}, "measure_on='train': "),
+        (
+            {"measure_on": "validation", "dataset.train_on": "train+validation"},
+            "measure_on='validation': expected dataset.train_on='train'",
+        ),
         ({"optimizer.name": "adam"}, "optimizer.name='adam': did you mean 'adamw'"),
         ({"optimizer.schedule": "cosin"}, "optimizer.schedule='cosin': did you mean 'cosine'"),
         ({"layout": "vamp"}, "layout='vamp': did you mean 'vmap'"),

@@ -68,6 +68,22 @@ def test_every_member_has_its_rows(whole):
     assert cells.tolist() == [2 * 3] * 4, "trained and at initialisation: none, translation, noise"
 
 
+def test_a_launch_measured_on_validation_never_sees_the_test_set(monkeypatch, tmp_path):
+    honest = study.data.load
+
+    def load(name, data_dir):
+        dataset = honest(name, data_dir)
+        unseen = dataset.test._replace(labels=np.full_like(dataset.test.labels, 99))
+        return dataset._replace(test=unseen)
+
+    monkeypatch.setattr(study.data, "load", load)
+    table = launch(small(measure_on="validation", choose=()), tmp_path / "tuning")
+    runs = table[~table["initial"] & (table["transformation"] == "none")]
+    assert set(table["split"]) == {"validation"}
+    assert runs["accuracy"].tolist() == runs["validation_accuracy"].tolist()
+    assert set(results.read(tmp_path / "tuning" / "predictions.parquet")["truth"]) <= set(range(10))
+
+
 def test_validation_chooses_one_learning_rate_for_all_seeds(whole):
     table, _ = whole
     runs = table[~table["initial"] & (table["transformation"] == "none")]

@@ -130,13 +130,13 @@ def _untouched(study: reading.Study) -> Markup:
         if found is None:
             continue
         where = Markup("on {}, ").format(dataset) if several else Markup()
-        parts.append(where + _winner(rows, found, digits(study)))
+        parts.append(where + _winner(rows, found, study))
     return _sentence("Untouched", Markup("; ").join(parts)) if parts else Markup()
 
 
-def _winner(rows: pd.DataFrame, found: Contest, decimals: int) -> Markup:
-    best = found.best
-    examples = f"{int(best['examples']):,} test examples"
+def _winner(rows: pd.DataFrame, found: Contest, study: reading.Study) -> Markup:
+    best, decimals = found.best, digits(study)
+    examples = f"{int(best['examples']):,} {study.split} examples"
     score = words.with_interval(best["accuracy"], best["accuracy_half"], decimals)
     count = f"n = {int(best['seeds'])}"
     if len(rows) == 1:
@@ -260,8 +260,10 @@ def _initial(study: reading.Study) -> Markup:
         return Markup()
     best, name_of = built.best, Markup("<b>{}</b>").format
     text = Markup(
-        "before any training, {} gives {} of the test examples, under {}, the answer it gives "
-    ).format(name_of(best["entry"]), _share(best), name) + Markup("to the untouched ones")
+        "before any training, {} gives {} of the {} examples, under {}, the answer it gives "
+    ).format(name_of(best["entry"]), _share(best), study.split, name) + Markup(
+        "to the untouched ones"
+    )
     if plain is not None:
         base = plain.best
         text += Markup(" (no route, {}: {}{})").format(

@@ -216,7 +216,7 @@ def _size_panel(
     return Panel(
         title,
         "accuracy in %, untouched",
-        "accuracy on the untouched test set against the number of training examples",
+        f"accuracy on the untouched {study.split} set against the number of training examples",
         functools.partial(
             plotting.curves,
             lines=lines,
@@ -255,7 +255,7 @@ def _costs(
     overall = areas[~areas["initial"].astype(bool) & (areas["transformation"] == "")]
     if len(overall):
         got = overall.set_index("entry")[["transformed", "transformed_half"]]
-        y_label = "accuracy in %, mean over transformed tests"
+        y_label = "accuracy in %, mean over transformations"
     else:
         got = study.routes.set_index("entry")[["accuracy", "accuracy_half"]]
         y_label = "accuracy in %"

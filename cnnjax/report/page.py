@@ -122,8 +122,12 @@ def route_table(study: reading.Study) -> tuple[list[Column], list[Row]]:
     columns = [Column("data", "Data set", numeric=False)] if several else []
     columns += [
         Column("n", "Seeds"),
-        Column("accuracy %", "On untouched test images: mean and 95 % interval over seeds"),
-        Column("errors", "Number of test images misread: mean and 95 % interval over seeds"),
+        Column(
+            "accuracy %", f"On untouched {study.split} images: mean and 95 % interval over seeds"
+        ),
+        Column(
+            "errors", f"Number of {study.split} images misread: mean and 95 % interval over seeds"
+        ),
     ]
     shaded = {"accuracy": _shades(table, "entry", "accuracy", "dataset")}
     names = list(study.transformations)
@@ -253,7 +257,7 @@ def _facts(study: reading.Study) -> list[tuple[str, str]]:
         ("routes" if len(table) != 1 else "route", str(len(table))),
         ("seeds each" if seeds[-1] != 1 else "seed each", n),
         ("training examples", numbers),
-        ("test examples", f"{int(table['examples'].max()):,}"),
+        (f"{study.split} examples", f"{int(table['examples'].max()):,}"),
     ]
     if study.diverged:
         facts.append(("runs diverged", str(sum(study.diverged.values()))))

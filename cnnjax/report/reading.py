@@ -67,6 +67,11 @@ class Study(NamedTuple):
         """The names of the rows, in the order of the page."""
         return self.routes["entry"].tolist()
 
+    @property
+    def split(self) -> str:
+        """What was measured on: "test" or "validation"."""
+        return str(self.measured["split"].iloc[0]) if len(self.measured) else "test"
+
     def family_of(self, entry: str) -> str:
         """Returns the family of an entry."""
         return self.routes.set_index("entry")["family"][entry]

@@ -95,6 +95,7 @@ ROUTES: dict[str, tuple[str, str, float, float, int, int, float, float]] = {
 COLUMNS = {
     "experiment": "invariance",
     "dataset": "digits",
+    "split": "test",
     "model": "lenet5_modern",
     "features": "",
     "augment": "none",
