@@ -10,9 +10,8 @@ import numpy as np
 from jaxtyping import Array
 from ml_collections import ConfigDict
 
-from cnnjax import data, invariance, models, train
+from cnnjax import data, invariance, models, ops, train
 from cnnjax.sweep import Group, Run
-from cnnjax.train import door as doors
 
 
 class Plan(NamedTuple):
@@ -184,7 +183,7 @@ def _robustness(
 
 
 def _equivariance(plan: Plan, maps: Callable, variables: Any) -> list[invariance.LayerError]:
-    inputs = plan.recipe.door(doors.unit(plan.dataset.test.images[:64]))
+    inputs = plan.recipe.door(ops.unit(plan.dataset.test.images[:64]))
     if inputs.ndim < 3:
         return []  # features without spatial axes have no equivariance to speak of
     return invariance.equivariance(maps, variables, inputs)

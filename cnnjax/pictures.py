@@ -7,9 +7,8 @@ import flax.traverse_util
 import jax
 import numpy as np
 
-from cnnjax import models, results, train
+from cnnjax import models, ops, results, train
 from cnnjax.evaluation import Plan, member_of
-from cnnjax.train import door as doors
 
 
 def save(plans: Sequence[Plan], workdir: pathlib.Path) -> None:
@@ -66,7 +65,7 @@ def _inside(plan: Plan, index: int, label: str, workdir: pathlib.Path) -> dict[s
     variables = member_of(checkpoints.restore(like)["states"].variables, index)
     checkpoints.close()
     image = plan.dataset.test.images[:1]
-    maps = models.feature_maps(plan.module, variables, plan.recipe.door(doors.unit(image)))
+    maps = models.feature_maps(plan.module, variables, plan.recipe.door(ops.unit(image)))
     spatial = [(layer, each[0]) for layer, each in maps.items() if each.ndim == 4]
     return (
         {"network": np.array(label), "input": image[0]}

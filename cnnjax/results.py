@@ -2,8 +2,8 @@
 
 results.parquet is tidy: one row for each member, transformation and magnitude, measured after
 training and, where `initial` is true, before it, on the `split` that the launch measures on: the
-test set, or validation. Untouched, it is transformation "none", magnitude 0. A member that validation did not choose, or that diverged, has that one row, without an
-accuracy.
+test set, or validation. Untouched, it is transformation "none", magnitude 0. A member that
+validation did not choose, or that diverged, has that one row, without an accuracy.
 """
 
 import contextlib

@@ -23,6 +23,7 @@ from cnnjax import (
     errors,
     evaluation,
     models,
+    ops,
     pictures,
     report,
     results,
@@ -145,7 +146,7 @@ def plan(group: Group, dataset: data.Dataset) -> evaluation.Plan:
         config.model.name, num_classes=dataset.num_classes, **config.model.options.to_dict()
     )
     door = doors.build(split.images, config.features, config.dataset.normalise)
-    input_shape = jax.eval_shape(door.__call__, doors.unit(split.images[:1])).shape[1:]
+    input_shape = jax.eval_shape(door.__call__, ops.unit(split.images[:1])).shape[1:]
     recipe = train.Recipe(
         network=models.seam(module),
         door=door,

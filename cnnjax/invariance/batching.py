@@ -4,19 +4,7 @@ import math
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Num, Shaped
-
-
-def unit(images: Num[Array | np.ndarray, "*shape"]) -> Float[Array, "*shape"]:
-    """Pixels as float32 in [0, 1]; what is stored as floats keeps its values.
-
-    >>> import numpy as np
-    >>> unit(np.array([0, 255], np.uint8)).tolist()
-    [0.0, 1.0]
-    """
-    if images.dtype == jnp.uint8:
-        return jnp.asarray(images, jnp.float32) / 255.0
-    return jnp.asarray(images, jnp.float32)
+from jaxtyping import Array, Bool, Shaped
 
 
 def size(examples: int, batch_size: int) -> tuple[int, int]:

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Num, Shaped
 
+from cnnjax import ops
 from cnnjax.invariance import batching, lattice
 from cnnjax.invariance.lattice import Lattice
 
@@ -95,7 +96,7 @@ def equivariance(
     batching.size(len(images), batch_size)  # it checks both
 
     maps_of = partial(_maps_of, feature_maps, variables, batch_size=batch_size)
-    inputs = np.asarray(batching.unit(images))
+    inputs = np.asarray(ops.unit(images))
     lattices = lattice.probe(maps_of, inputs.shape[1:])
     plain = maps_of(inputs)
     names = list(plain)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Num
 
+from cnnjax import ops
 from cnnjax.invariance import batching
 
 Predict = Callable[[Any, Array], Array]
@@ -89,7 +90,7 @@ def evaluate(
 
     def one(batch: tuple[Array, Array, Array]) -> tuple[Array, Array]:
         inputs, truth, real = batch
-        logits = predict(variables, batching.unit(inputs))
+        logits = predict(variables, ops.unit(inputs))
         log_probability = jax.nn.log_softmax(logits.astype(jnp.float32))
         loss = -jnp.take_along_axis(log_probability, truth[:, None], axis=-1)[:, 0]
         return jnp.sum(real & (classes(logits) == truth)), jnp.sum(jnp.where(real, loss, 0.0))
@@ -128,7 +129,7 @@ def top_two(
     """
 
     def one(inputs: Array) -> tuple[Array, Array]:
-        logits = predict(variables, batching.unit(inputs)).astype(jnp.float32)
+        logits = predict(variables, ops.unit(inputs)).astype(jnp.float32)
         probabilities, guesses = jax.lax.top_k(jax.nn.softmax(logits), 2)
         return guesses, probabilities
 

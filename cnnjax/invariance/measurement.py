@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Num, PRNGKeyArray, Shaped
 
+from cnnjax import ops
 from cnnjax.augment import geometry
 from cnnjax.invariance import batching, transformations
 from cnnjax.invariance.evaluation import Predict, classes
@@ -124,7 +125,7 @@ def tally(
 
     def one(batch: tuple[Array, Array, Array, Array]) -> Tally:
         stored, truth, real, standard = batch
-        inputs = batching.unit(stored)
+        inputs = ops.unit(stored)
         answers = jax.lax.map(
             lambda instance: classes(predict(variables, transform(inputs, instance, standard))),
             jnp.asarray(table),

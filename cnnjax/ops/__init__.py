@@ -14,6 +14,7 @@ from cnnjax.ops.dense import dense_matrix
 from cnnjax.ops.kernels import KERNEL_NAMES, named_kernel
 from cnnjax.ops.local import locally_connected
 from cnnjax.ops.normalisation import local_contrast_normalise, local_response_normalise
+from cnnjax.ops.pixels import unit
 from cnnjax.ops.pooling import (
     average_pool,
     global_average_pool,
@@ -48,5 +49,6 @@ __all__ = [
     "receptive_field",
     "resample",
     "transposed_convolve",
+    "unit",
     "warp",
 ]

@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num
 
 from cnnjax import config as configs
-from cnnjax import errors, features
+from cnnjax import errors, features, ops
 
 
 class Door(NamedTuple):
@@ -27,20 +26,6 @@ class Door(NamedTuple):
     def __call__(self, images: Float[Array, "batch *shape"]) -> Float[Array, "batch *inputs"]:
         """Network inputs, (extract(images) − shift) / scale."""
         return (self.extract(images) - self.shift) / self.scale
-
-
-def unit(images: Num[Array | np.ndarray, "*shape"]) -> Float[Array, "*shape"]:
-    """Pixels as floats in [0, 1]; signals, which are stored as floats, stay as they are.
-
-    Args:
-      images: uint8 pixels in 0..255, or floats.
-
-    Returns:
-      float32 of the same shape.
-    """
-    if images.dtype == np.uint8:
-        return jnp.asarray(images, jnp.float32) / 255.0
-    return jnp.asarray(images, jnp.float32)
 
 
 def build(
@@ -65,5 +50,5 @@ def build(
     extract = features.build(tuple(names))
     if normalise == "signed":
         return Door(extract, 0.5, 0.5)
-    sample = np.asarray(extract(unit(images[:2000])), np.float64)
+    sample = np.asarray(extract(ops.unit(images[:2000])), np.float64)
     return Door(extract, float(sample.mean()), float(max(sample.std(), 1e-6)))

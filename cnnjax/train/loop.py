@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from cnnjax import ops
 from cnnjax.train import interrupt, layout, state, step
 from cnnjax.train.checkpoint import Checkpoints
 
@@ -55,7 +56,7 @@ def initial(recipe: step.Recipe, hypers: state.Hyper, images: Any) -> state.Stat
     Returns:
       The states, stacked.
     """
-    inputs = recipe.door(step.door_module.unit(images[:1]))
+    inputs = recipe.door(ops.unit(images[:1]))
 
     @jax.jit
     def create(hypers: state.Hyper) -> state.State:

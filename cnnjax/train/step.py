@@ -9,6 +9,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key, Num
 
+from cnnjax import ops
 from cnnjax.train import door as door_module
 from cnnjax.train import state as state_module
 from cnnjax.train.state import Hyper, State
@@ -119,7 +120,7 @@ def update(
       The new state, and the loss and the accuracy on the batch as it was trained on.
     """
     optimizer, keys = recipe.optimizer(hyper), state_module.keys(hyper)
-    targets, inputs = jnp.asarray(labels), door_module.unit(images)
+    targets, inputs = jnp.asarray(labels), ops.unit(images)
     if recipe.augment is not None:
         key = jax.random.fold_in(keys.augment, state.step)
         inputs = recipe.augment(key, inputs, targets, hyper.augment_strength)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from cnnjax import ops
 from cnnjax.errors import UserError
 from cnnjax.train import door
 
@@ -11,23 +12,23 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (50, 8, 8, 1)).astype(np.uint
 
 
 def test_standard_is_the_z_score():
-    inputs = door.build(IMAGES, (), "standard")(door.unit(IMAGES))
+    inputs = door.build(IMAGES, (), "standard")(ops.unit(IMAGES))
     expected = scipy.stats.zscore(IMAGES.astype(float), axis=None)
     np.testing.assert_allclose(inputs, expected, atol=1e-4)
 
 
 def test_signed_maps_black_and_white_to_minus_one_and_one():
     opened = door.build(IMAGES, (), "signed")
-    assert opened(door.unit(np.array([[0, 255]], np.uint8))).tolist() == [[-1.0, 1.0]]
+    assert opened(ops.unit(np.array([[0, 255]], np.uint8))).tolist() == [[-1.0, 1.0]]
 
 
 def test_signals_are_not_taken_for_pixels():
     signals = np.array([[-3.0, 4.0]], np.float32)
-    assert door.unit(signals).tolist() == signals.tolist()
+    assert ops.unit(signals).tolist() == signals.tolist()
 
 
 def test_features_are_normalised_after_extraction():
-    inputs = np.asarray(door.build(IMAGES, ("hog",), "standard")(door.unit(IMAGES)))
+    inputs = np.asarray(door.build(IMAGES, ("hog",), "standard")(ops.unit(IMAGES)))
     assert inputs.ndim == 2
     assert inputs.mean() == pytest.approx(0, abs=1e-4)
     assert inputs.std() == pytest.approx(1, abs=1e-4)
