@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from cnnjax.augment.elastic import displacement_field
 from cnnjax.augment.geometry import affine_matrix, coordinates, resample
-from cnnjax.errors import UserError, choose
+from cnnjax.errors import UserError
 
 Number = float | int
 Range = Number | tuple[Number, Number]
@@ -103,7 +103,7 @@ class Policy:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            object.__setattr__(self, field.name, _valid(field.name, getattr(self, field.name)))
+            object.__setattr__(self, field.name, valid_field(field.name, getattr(self, field.name)))
         if _low(self.sigma) < 1:
             raise UserError(f"sigma={self.sigma}: expected at least 1 pixel")
         if self.rotation_or_shear and self.shear:
@@ -248,71 +248,6 @@ class Policy:
                 raise ValueError(f"{name}={getattr(self, name)}: expected 0 for signals")
 
 
-_AFFINE = {"rotation": 7.5, "shear": 0.1, "scale": 0.075, "translation": 1.0}
-_ELASTIC = {"alpha": 17.0, "sigma": 4.0}
-_CIRESAN = {
-    "rotation": 15.0,
-    "rotation_or_shear": True,
-    "gentle_labels": (1, 7),
-    "gentle": 0.5,
-    "scale": (0.15, 0.20),
-    "alpha": (36.0, 38.0),
-    "sigma": (5.0, 6.0),
-}
-_RANGES: dict[str, dict] = {
-    "none": {},
-    "affine": _AFFINE,
-    "elastic": _ELASTIC,
-    "affine_elastic": {**_AFFINE, **_ELASTIC},
-    "ciresan": _CIRESAN,
-}
-NAMES = tuple(_RANGES)
-
-
-def build(name: str, **ranges) -> Policy | None:
-    """Builds a named policy.
-
-    - none: no distortion; the result is None, so that a training step can leave it out.
-    - affine: rotation ±7.5°, shear ±0.1, scale 1 ± 0.075 per axis, translation ±1 pixel.
-    - elastic: displacement noise smoothed with σ 4, times α 17: half of what Simard et al. use.
-    - affine_elastic: both; what a small convolutional network gains most from at strength 1, and a
-      plain network at 1.6 to 2.
-    - ciresan: elastic with σ in [5, 6] and α in [36, 38]; with equal probability a rotation or a
-      horizontal shear by an angle within ±15°, within ±7.5° for the digits 1 and 7; a factor
-      within 1 ± γ for each axis, γ in [15, 20] %. σ, α and γ are drawn anew for each image.
-
-    Args:
-      name: One of `NAMES`.
-      **ranges: Values for the fields of `Policy` that differ from the named policy's.
-
-    Returns:
-      The policy, or None for "none".
-
-    Raises:
-      UserError: The name or a range is not known, or a range is not valid.
-
-    >>> from cnnjax import augment
-    >>> augment.build("affine", translation=2.0).translation
-    2.0
-    >>> augment.build("affine", rotatoin=2.0)
-    Traceback (most recent call last):
-      ...
-    cnnjax.errors.UserError: augment.ranges='rotatoin': did you mean 'rotation'? Known: rotation, \
-shear, scale, translation, alpha, sigma, flip_horizontal, flip_vertical, noise, rotation_or_shear, \
-gentle_labels, gentle.
-    """
-    choose("augment.name", name, NAMES)
-    fields = [field.name for field in dataclasses.fields(Policy)]
-    for key in ranges:
-        choose("augment.ranges", key, fields)
-    if name == "none":
-        if ranges:
-            raise UserError(f"augment.ranges={ranges}: expected none with augment.name='none'")
-        return None
-    given = {key: _valid(key, value) for key, value in ranges.items()}
-    return Policy(**{**_RANGES[name], **given})
-
-
 def _low(value: Range) -> Number:
     return value[0] if isinstance(value, tuple) else value
 
@@ -328,7 +263,7 @@ def _between(value: Range, u: Array) -> Array:
     return jnp.full_like(u, value)
 
 
-def _valid(name: str, value: Any) -> Any:
+def valid_field(name: str, value: Any) -> Any:
     """Returns the value of a field in its own type, however a configuration spelt it."""
     if name in ("scale", "alpha", "sigma"):
         return _valid_range(name, value)

@@ -3,8 +3,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import ndimage
+from skimage.transform import ProjectiveTransform
 
-from cnnjax.augment import affine_matrix, coordinates, resample, warp
+from cnnjax.augment import (
+    affine_matrix,
+    canvas_corners,
+    coordinates,
+    perspective_matrix,
+    resample,
+    warp,
+)
 
 SIZE = (11, 14)
 
@@ -103,3 +111,22 @@ def test_displacements_add_to_what_each_pixel_reads():
         image()[..., 0], np.asarray(plain) + field, order=1, mode="grid-constant"
     )
     np.testing.assert_allclose(resample(image(), where)[..., 0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_perspective_agrees_with_scikit_image(seed):
+    home = canvas_corners(SIZE).astype(np.float64)
+    spread = 0.2 * np.array(SIZE)
+    corners = home + np.random.default_rng(seed).uniform(-spread, spread, (4, 2))
+    expected = ProjectiveTransform.from_estimate(corners, home).params
+    matrix = np.asarray(perspective_matrix(corners.astype(np.float32), SIZE))
+    ours = matrix / matrix[2, 2]
+    np.testing.assert_allclose(ours, expected / expected[2, 2], rtol=1e-3, atol=1e-4)
+    sent = np.append(corners, np.ones((4, 1)), 1) @ matrix.T
+    np.testing.assert_allclose(sent[:, :2] / sent[:, 2:], home, atol=1e-4)
+    assert np.all(sent[:, 2] > 0)
+
+
+def test_corners_that_stay_are_exactly_the_identity():
+    for size in [(28, 28), (49, 31), (1, 7)]:
+        np.testing.assert_array_equal(perspective_matrix(canvas_corners(size), size), np.eye(3))

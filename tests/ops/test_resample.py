@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from scipy import ndimage
 
 from cnnjax.ops import affine_coordinates, resample, warp
@@ -135,3 +136,136 @@ def test_empty_batch_and_low_precision():
     half = resample(jnp.ones((4, 4, 1), jnp.bfloat16), jnp.full((2, 1, 1), 1.5))
     assert half.dtype == jnp.bfloat16
     assert half.item() == 1
+
+
+BORDERS = {
+    "constant": "grid-constant",
+    "edge": "nearest",
+    "reflect": "reflect",
+    "wrap": "grid-wrap",
+}
+ORDERS = ["nearest", "bilinear", "bicubic"]
+
+
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("order", ORDERS[:2])
+@pytest.mark.parametrize("shape", [(7, 5, 2), (1, 6, 1), (2, 1, 3)])
+def test_orders_and_borders_agree_with_scipy(order, border, shape):
+    generator = np.random.default_rng(6)
+    image = random_image(shape)
+    where = generator.uniform(-25, 25, (2, 12, 15)).astype(np.float32)
+    expected = [
+        ndimage.map_coordinates(
+            image[..., c].astype(np.float64),
+            where.astype(np.float64),
+            order=ORDERS.index(order),
+            mode=BORDERS[border],
+            cval=0.3,
+        )
+        for c in range(shape[-1])
+    ]
+    found = resample(image, where, order=order, border=border, fill=0.3)
+    np.testing.assert_allclose(found, np.stack(expected, -1), atol=2e-5)
+
+
+@pytest.mark.parametrize("fill", [0.0, 0.3])
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("order", ORDERS)
+def test_whole_coordinates_give_the_pixels_back_in_every_combination(order, border, fill):
+    image = random_image((5, 4, 2))
+    modes = {"constant": "constant", "edge": "edge", "reflect": "symmetric", "wrap": "wrap"}
+    options = {"constant_values": np.float32(fill)} if border == "constant" else {}
+    around = np.pad(image, [(9, 9), (9, 9), (0, 0)], mode=modes[border], **options)
+    where = np.mgrid[-9:14, -9:13].astype(np.float32)
+    found = resample(image, where, order=order, border=border, fill=fill)
+    np.testing.assert_array_equal(found, around)
+
+
+def keys_by_hand(t):
+    t = np.abs(t)
+    near, far = 1.5 * t**3 - 2.5 * t**2 + 1, -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2
+    return np.where(t <= 1, near, np.where(t < 2, far, 0))
+
+
+@pytest.mark.parametrize("border", BORDERS)
+def test_bicubic_is_the_separable_product_with_keys_kernel(border):
+    image = random_image((6, 9, 1))
+    modes = {"constant": "constant", "edge": "edge", "reflect": "symmetric", "wrap": "wrap"}
+    options = {"constant_values": 0.7} if border == "constant" else {}
+    around = np.pad(image[..., 0].astype(np.float64), 20, mode=modes[border], **options)
+    rows = np.linspace(-8.3, 14.1, 31).astype(np.float32)
+    columns = np.linspace(-9.7, 17.2, 23).astype(np.float32)
+    down = keys_by_hand(rows[:, None] - np.arange(-20, 26))
+    across = keys_by_hand(columns[:, None] - np.arange(-20, 29))
+    where = np.stack(np.meshgrid(rows, columns, indexing="ij"))
+    found = resample(image, where, order="bicubic", border=border, fill=0.7)
+    np.testing.assert_allclose(found[..., 0], down @ around @ across.T, atol=1e-5)
+
+
+def test_bicubic_enlarges_as_pillow_does_away_from_the_border():
+    image = random_image((9, 12, 1))
+    expected = np.asarray(Image.fromarray(image[..., 0]).resize((36, 27), Image.Resampling.BICUBIC))
+    where = np.mgrid[:27, :36].astype(np.float32)
+    where = (where + 0.5) / np.array([3, 3], np.float32)[:, None, None] - 0.5
+    found = resample(image, where, order="bicubic")[..., 0]
+    np.testing.assert_allclose(found[6:-6, 6:-6], expected[6:-6, 6:-6], atol=1e-5)
+
+
+@pytest.mark.parametrize(("order", "border"), [("nearest", "wrap"), ("bicubic", "reflect")])
+def test_vmap_in_every_arrangement_is_a_batch(order, border):
+    generator = np.random.default_rng(7)
+    images = random_image((2, 3, 6, 5, 2))
+    where = generator.uniform(-3, 9, (2, 3, 2, 4, 4)).astype(np.float32)
+
+    def read(image, where):
+        return resample(image, where, order=order, border=border)
+
+    expected = [
+        [[read(images[i, j], where[i, k]) for k in range(3)] for j in range(3)] for i in range(2)
+    ]
+    by_where = jax.vmap(read, (None, 0))
+    everything = jax.vmap(jax.vmap(by_where, (0, None)))(images, where)
+    np.testing.assert_allclose(everything, np.array(expected), atol=1e-5)
+    shared = jax.vmap(jax.vmap(read, (0, None)))(images, where[:, 0])
+    np.testing.assert_allclose(shared, np.array(expected)[:, :, 0], atol=1e-5)
+    batches = jax.vmap(read, (0, None))(images, where[0, 0])
+    np.testing.assert_allclose(batches[1], read(images[1], where[0, 0]), atol=1e-5)
+
+
+def test_vmap_has_the_gradients_of_the_batch_and_forward_ones_too():
+    images = random_image((3, 5, 6, 1))
+    where = np.random.default_rng(8).uniform(-1, 6, (3, 2, 4, 4)).astype(np.float32)
+
+    def loss(read):
+        return lambda images, where: jnp.sum(jnp.sin(read(images, where)))
+
+    batch = jax.grad(loss(resample), (0, 1))(images, where)
+    for derivative in (jax.grad, jax.jacfwd):
+        mapped = derivative(loss(jax.vmap(resample)), (0, 1))(images, where)
+        for one, other in zip(mapped, batch, strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int32])
+def test_nearest_reads_any_type(dtype):
+    labels = np.arange(12).reshape(3, 4, 1).astype(dtype)
+    read = resample(labels, jnp.full((2, 1, 1), 1.2), order="nearest")
+    assert read.dtype == dtype
+    assert read.item() == labels[1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"order": "cubic"}, "order='cubic': expected one of nearest, bilinear, bicubic"),
+        ({"border": "zeros"}, "border='zeros': expected one of constant, edge, reflect, wrap"),
+    ],
+)
+def test_unknown_options_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        resample(jnp.ones((3, 3, 1)), jnp.zeros((2, 1, 1)), **options)
+
+
+def test_whole_numbers_are_not_interpolated():
+    with pytest.raises(ValueError, match="int32: expected floats, or order='nearest'"):
+        resample(jnp.ones((3, 3, 1), jnp.int32), jnp.zeros((2, 1, 1)))

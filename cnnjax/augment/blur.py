@@ -1,0 +1,122 @@
+"""Blurring: out of focus, and by motion.
+
+Both are correlations with a kernel that sums to 1 and is drawn for each image. The kernel's values
+are traced, its window is static: it is as large as the upper end of the range asks for. Beyond its
+border the image is mirrored, the outermost pixel included (d c b a | a b c d | d c b a), which is
+mode "reflect" of scipy.ndimage.
+"""
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, PRNGKeyArray
+
+from cnnjax.augment import draw
+from cnnjax.augment.draw import Image, NewImage, Range, Scalar
+
+# Standard deviations after which the Gaussian is cut off, as scipy.ndimage has it.
+TRUNCATE = 4.0
+
+# Points at which the path of a motion is read, for each pixel of the greatest length.
+POINTS_PER_PIXEL = 8
+
+# Keeps the Gaussian of deviation 0 a number; e^(−1/2·SMALLEST²) is 0 in float32.
+SMALLEST = 1e-3
+
+
+def gaussian_blur(
+    key: PRNGKeyArray, image: Image, *, sigma: Range = (0.0, 1.5), strength: Scalar = 1.0
+) -> NewImage:
+    """Correlates with a Gaussian: w(d) = exp(−d² / 2σ²) / Σ_e exp(−e² / 2σ²) along each axis.
+
+    Args:
+      key: The random key.
+      image: The image, in [0, 1]; mirrored beyond its border, as the module says.
+      sigma: Standard deviation σ in pixels, at least 0. The Gaussian is cut off at 4 times the
+        upper end of the range.
+      strength: Factor on σ, at least 0; may be traced. It takes σ no further than the upper end of
+        the range, which the window is made for.
+
+    Returns:
+      The blurred image, in [0, 1]. For σ = 0 it is the image, bit for bit.
+
+    Raises:
+      ValueError: `sigma` is not a range of numbers ≥ 0.
+
+    >>> import jax, jax.numpy as jnp
+    >>> gaussian_blur(jax.random.key(0), jnp.ones((5, 4, 3)), sigma=(0.5, 2.0)).shape
+    (5, 4, 3)
+    """
+    high = draw.ends("sigma", sigma, least=0)[1]
+    deviation = draw.parameter(key, "sigma", sigma, neutral=0.0, strength=strength)
+    deviation = jnp.clip(deviation, SMALLEST, max(high, SMALLEST))
+    radius = int(TRUNCATE * high + 0.5)
+    distance = np.arange(-radius, radius + 1)
+    weights = jnp.exp(-0.5 * (distance / deviation) ** 2)
+    weights = weights / jnp.sum(weights)
+    return _correlate(_correlate(jnp.asarray(image), weights[:, None]), weights[None, :])
+
+
+def motion_blur(
+    key: PRNGKeyArray,
+    image: Image,
+    *,
+    length: Range = (0.0, 5.0),
+    angle: Range = (-90.0, 90.0),
+    strength: Scalar = 1.0,
+) -> NewImage:
+    """Averages along a straight path: y(p) = 1/L · ∫ x(p + t·u) dt, t from −L/2 to L/2.
+
+    u is the direction of the path, and x is read bilinearly between pixels, so that the line is
+    anti-aliased. The integral is the mean over the middles of equal parts of the path, 8 parts for
+    each pixel of the range's upper end, and at least 8.
+
+    Args:
+      key: The random key.
+      image: The image, in [0, 1]; mirrored beyond its border, as the module says.
+      length: Length L of the path, in pixels, at least 0.
+      angle: Direction of the path, in degrees: 0 is horizontal, positive angles turn it
+        counter-clockwise as displayed.
+      strength: Factor on the length, at least 0; may be traced. It takes the length no further
+        than the upper end of the range, which the window is made for.
+
+    Returns:
+      The blurred image, in [0, 1]. For length 0 it is the image, bit for bit.
+
+    Raises:
+      ValueError: `length` is not a range of numbers ≥ 0 or `angle` not a range.
+    """
+    high = draw.ends("length", length, least=0)[1]
+    length_key, angle_key = jax.random.split(key)
+    distance = draw.parameter(length_key, "length", length, neutral=0.0, strength=strength)
+    distance = jnp.clip(distance, 0.0, high)
+    turn = jnp.deg2rad(draw.parameter(angle_key, "angle", angle, neutral=0.0))
+    points = math.ceil(POINTS_PER_PIXEL * max(1.0, high))
+    along = distance * ((np.arange(points) + 0.5) / points - 0.5).astype(np.float32)
+    radius = math.ceil(high / 2)
+    offset = np.arange(-radius, radius + 1)
+    # A point's bilinear weights: the product of a triangle along each axis.
+    rows = jnp.maximum(0, 1 - jnp.abs(-jnp.sin(turn) * along[:, None] - offset))
+    columns = jnp.maximum(0, 1 - jnp.abs(jnp.cos(turn) * along[:, None] - offset))
+    weights = jnp.einsum("pi,pj->ij", rows, columns, precision="highest") / points
+    return _correlate(jnp.asarray(image), weights)
+
+
+def _correlate(image: Array, weights: Array) -> Array:
+    """Correlates every channel with a kernel of odd sizes; a sum of shifted and weighted images."""
+    height, width, channels = image.shape
+    reach = [size // 2 for size in weights.shape]
+    padded = jnp.pad(image, [(reach[0],) * 2, (reach[1],) * 2, (0, 0)], mode="symmetric")
+    # Columns and channels become one axis: long rows are faster to add than triples.
+    padded = padded.reshape(height + 2 * reach[0], -1).astype(jnp.float32)
+    terms = (
+        weights[row, column]
+        * padded[row : row + height, column * channels : (column + width) * channels]
+        for row, column in np.ndindex(*weights.shape)
+    )
+    total = functools.reduce(jnp.add, terms).reshape(image.shape)
+    # Weights that sum to 1 up to rounding may leave [0, 1] by as little.
+    return jnp.clip(total, 0.0, 1.0).astype(image.dtype)

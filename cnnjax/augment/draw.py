@@ -1,0 +1,68 @@
+"""What the operations of the catalogue draw their parameters with."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+Number = float | int
+Scalar = float | int | np.floating | Float[Array | np.ndarray, ""]
+Range = Number | tuple[Number, Number]
+"""A number, used as it is, or a pair (low, high) to draw from evenly."""
+
+Image = Float[Array | np.ndarray, "height width channels"]
+NewImage = Float[Array, "height width channels"]
+
+
+def parameter(
+    key: PRNGKeyArray, name: str, value: Range, *, neutral: Number, strength: Scalar = 1.0
+) -> Float[Array, ""]:
+    """Draws a parameter and moves it towards its neutral value: n + s · (v − n), v ~ U(low, high).
+
+    Args:
+      key: The random key.
+      name: The parameter's name, for the message.
+      value: A number, which is not drawn, or a pair (low, high).
+      neutral: The value n at which the operation gives its image back.
+      strength: s, at least 0; may be traced. At 0 the result is exactly `neutral`, at 1 it is v.
+
+    Returns:
+      The parameter.
+
+    Raises:
+      ValueError: `value` is not a number or a pair with low ≤ high.
+
+    >>> import jax
+    >>> float(parameter(jax.random.key(0), "factor", 3.0, neutral=1.0, strength=0.5))
+    2.0
+    """
+    low, high = ends(name, value)
+    drawn = jnp.float32(low)
+    if high > low:
+        drawn = jax.random.uniform(key, (), minval=low, maxval=high)
+    return jnp.float32(neutral) + jnp.asarray(strength, jnp.float32) * (drawn - neutral)
+
+
+def ends(
+    name: str, value: Range, *, least: Number = -np.inf, most: Number = np.inf
+) -> tuple[float, float]:
+    """Gives a range as a pair, checked.
+
+    Args:
+      name: The parameter's name, for the message.
+      value: A number or a pair (low, high).
+      least: The smallest value that is allowed.
+      most: The largest one.
+
+    Returns:
+      (low, high).
+
+    Raises:
+      ValueError: Not a number or a pair of them in [least, most] with low ≤ high.
+    """
+    pair = value if isinstance(value, tuple | list) else (value, value)
+    numbers = len(pair) == 2 and all(isinstance(end, int | float | np.number) for end in pair)
+    if not (numbers and least <= pair[0] <= pair[1] <= most):
+        bounds = "" if (least, most) == (-np.inf, np.inf) else f" within [{least:g}, {most:g}]"
+        raise ValueError(f"{name}={value!r}: expected a number or a pair (low, high){bounds}")
+    return float(pair[0]), float(pair[1])

@@ -1,0 +1,247 @@
+"""Motions: where a picture's points go, for the image and for what was annotated in it alike.
+
+A motion is drawn (`draw_rotate` and its like), composed with others, and applied: to the image by
+one resample however many were composed, to masks by reading the nearest pixel, to points and boxes
+by the same map the other way round.
+
+    motion = compose([draw_rotate(key, size), draw_perspective(other_key, size)])
+    image, points = move_image(image, motion), move_points(points, motion)
+
+Everything is for one image; jax.vmap makes batches. Positions are (row, column) and whole numbers
+are the centres of pixels. A box (y0, x0, y1, x1) holds image[y0:y1, x0:x1], so that its edges lie
+at the positions y0 − ½, x0 − ½, y1 − ½ and x1 − ½.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Shaped
+
+from cnnjax.augment.draw import Image, Number
+from cnnjax.ops.resample import resample
+
+Points = Float[Array | np.ndarray, "count 2"]
+NewPoints = Float[Array, "count 2"]
+Boxes = Float[Array | np.ndarray, "count 4"]
+NewBoxes = Float[Array, "count 4"]
+Mask = Shaped[Array | np.ndarray, "height width"]
+
+# q ← p − d(q) comes nearer by the field's steepness each time, which is seldom above 0.8 with the
+# published α 34, σ 4; and 0.8 to the 40th is a ten-thousandth.
+INVERSION_STEPS = 40
+# Behind the horizon of a perspective nothing is to be seen; what is read there is far outside.
+HORIZON = 1e-6
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Motion:
+    """A map from positions in the result to positions in the input.
+
+    Attributes:
+      steps: What a position of the result goes through, in this order. A 2 × 3 matrix is an affine
+        map, a 3 × 3 matrix a homography, both of (row, column, 1); a (2, height, width) array holds
+        displacements (down, right), in pixels, to be added; between its pixels they are read
+        bilinearly, and beyond its border they are the border's.
+      old_size: (height, width) of the input.
+      new_size: (height, width) of the result.
+    """
+
+    steps: tuple
+    old_size: tuple[int, int] = dataclasses.field(metadata={"static": True})
+    new_size: tuple[int, int] = dataclasses.field(metadata={"static": True})
+
+
+def compose(motions: Sequence[Motion]) -> Motion:
+    """Composes motions, the first to move the picture first.
+
+    Neighbouring matrices become one, M = M₁ · M₂ · …; displacement fields stay steps of their own.
+
+    Args:
+      motions: At least one; each takes what the one before it gives.
+
+    Returns:
+      The motion that does all of them with one resample.
+
+    Raises:
+      ValueError: No motions, or the size of one's result is not that of the next one's input.
+
+    >>> import jax
+    >>> from cnnjax import augment
+    >>> right = augment.draw_translate_x(jax.random.key(0), (8, 8), fraction=0.25)
+    >>> smaller = augment.draw_scale(jax.random.key(0), (8, 8), factor=0.5)
+    >>> middle = jax.numpy.array([[3.5, 3.5]])
+    >>> augment.move_points(middle, augment.compose([right, smaller])).tolist()
+    [[3.5, 4.5]]
+    >>> augment.move_points(middle, augment.compose([smaller, right])).tolist()
+    [[3.5, 5.5]]
+    """
+    if not motions:
+        raise ValueError("motions=[]: expected at least one")
+    for one, following in itertools.pairwise(motions):
+        if one.new_size != following.old_size:
+            raise ValueError(
+                f"motions: one gives {one.new_size}, the next was drawn for {following.old_size}"
+            )
+    steps: list[Array] = []
+    for motion in reversed(motions):
+        for step in motion.steps:
+            if steps and steps[-1].ndim == step.ndim == 2:
+                steps[-1] = _product(step, steps[-1])
+            else:
+                steps.append(step)
+    return Motion(tuple(steps), motions[0].old_size, motions[-1].new_size)
+
+
+def move_image(
+    image: Image,
+    motion: Motion,
+    *,
+    order: str = "bilinear",
+    border: str = "constant",
+    fill: Number = 0.0,
+) -> Float[Array, "new_height new_width channels"]:
+    """Moves an image by one resample.
+
+    Args:
+      image: The image, in [0, 1].
+      motion: The motion, drawn for the image's size.
+      order: "nearest", "bilinear" or "bicubic": see `ops.resample`.
+      border: How the image continues: "constant", "edge", "reflect" or "wrap".
+      fill: What is outside with "constant", in [0, 1].
+
+    Returns:
+      The moved image, of the image's type. "bicubic" overshoots beside edges and is clipped to
+      [0, 1]; the others stay within the image's own range.
+
+    Raises:
+      ValueError: An option is not known, or the motion was drawn for another size.
+    """
+    _check_size("image", image.shape[:2], motion)
+    moved = resample(image, _sources(motion), order=order, border=border, fill=fill)
+    return jnp.clip(moved, 0, 1) if order == "bicubic" else moved
+
+
+def move_mask(
+    mask: Mask, motion: Motion, *, border: str = "constant", fill: Number = 0
+) -> Shaped[Array, "new_height new_width"]:
+    """Moves a mask or a map of labels: each pixel of the result takes the nearest pixel's value.
+
+    Args:
+      mask: Booleans, whole numbers or floats.
+      motion: The motion, drawn for the mask's size.
+      border: How the mask continues: "constant", "edge", "reflect" or "wrap".
+      fill: What is outside with "constant".
+
+    Returns:
+      The moved mask, of the mask's type.
+
+    Raises:
+      ValueError: `border` is not known, or the motion was drawn for another size.
+    """
+    _check_size("mask", mask.shape, motion)
+    pixels = jnp.asarray(mask)[..., None]
+    return resample(pixels, _sources(motion), order="nearest", border=border, fill=fill)[..., 0]
+
+
+def move_points(points: Points, motion: Motion) -> NewPoints:
+    """Moves points to where the moved image shows what was at them.
+
+    Matrices are inverted exactly. A displacement field d is inverted by the fixed-point iteration
+    q ← p − d(q), which finds the one solution where the field is less steep than one pixel per
+    pixel; where it is steeper, the image folds and a point has several places.
+
+    Args:
+      points: (row, column) of each, in pixels; whole numbers are the centres of pixels.
+      motion: The motion.
+
+    Returns:
+      Where they go, in pixels; it may be off the canvas.
+    """
+    y, x = jnp.asarray(points)[:, 0], jnp.asarray(points)[:, 1]
+    for step in reversed(motion.steps):
+        if step.ndim == 2:
+            y, x = _project(_inverse(step), y, x)
+            continue
+
+        def nearer(_: Array, guess: tuple, step: Array = step, y: Array = y, x: Array = x) -> tuple:
+            down, right = _displacements(step, *guess)
+            return y - down, x - right
+
+        y, x = jax.lax.fori_loop(0, INVERSION_STEPS, nearer, (y, x))
+    return jnp.stack([y, x], -1)
+
+
+def move_boxes(boxes: Boxes, motion: Motion) -> NewBoxes:
+    """Moves boxes: the result is the smallest upright box around the four moved corners.
+
+    Args:
+      boxes: (y0, x0, y1, x1) of each, in pixels; one holds image[y0:y1, x0:x1].
+      motion: The motion.
+
+    Returns:
+      Boxes of the same form, not cut off at the canvas. They hold all that the old ones held, but
+      for what a displacement field bends out between the corners.
+    """
+    y0, x0, y1, x1 = jnp.moveaxis(jnp.asarray(boxes) - 0.5, -1, 0)
+    corners = jnp.stack([jnp.stack([y, x], -1) for y in (y0, y1) for x in (x0, x1)])
+    moved = move_points(corners.reshape(-1, 2), motion).reshape(corners.shape)
+    return jnp.concatenate([jnp.min(moved, 0), jnp.max(moved, 0)], -1) + 0.5
+
+
+def _check_size(name: str, size: tuple[int, ...], motion: Motion) -> None:
+    if tuple(size) != motion.old_size:
+        raise ValueError(f"{name} of size {tuple(size)}: the motion is for {motion.old_size}")
+
+
+def _sources(motion: Motion) -> Float[Array, "2 height width"]:
+    """The position to read for each pixel of the result."""
+    height, width = motion.new_size
+    y = jnp.arange(height, dtype=jnp.float32)[:, None]
+    x = jnp.arange(width, dtype=jnp.float32)[None, :]
+    for number, step in enumerate(motion.steps):
+        if step.ndim == 2:
+            y, x = _project(step, y, x, HORIZON)
+        elif number == 0:
+            y, x = y + step[0], x + step[1]
+        else:
+            down, right = _displacements(step, y, x)
+            y, x = y + down, x + right
+    return jnp.stack([y, x])
+
+
+def _displacements(field: Array, y: Array, x: Array) -> tuple[Array, Array]:
+    places = jnp.stack([y, x]).reshape(2, 1, -1)
+    read = resample(jnp.moveaxis(field, 0, -1), places, border="edge")
+    return read[..., 0].reshape(y.shape), read[..., 1].reshape(y.shape)
+
+
+def _project(matrix: Array, y: Array, x: Array, least: float | None = None) -> tuple[Array, Array]:
+    rows = [row[0] * y + row[1] * x + row[2] for row in matrix]
+    if len(rows) == 2:
+        return rows[0], rows[1]
+    depth = rows[2] if least is None else jnp.maximum(rows[2], least)
+    return rows[0] / depth, rows[1] / depth
+
+
+def _square(matrix: Array) -> Array:
+    """A 2 × 3 matrix as a homography."""
+    if matrix.shape[0] == 3:
+        return matrix
+    return jnp.concatenate([matrix, jnp.array([[0, 0, 1]], matrix.dtype)])
+
+
+def _product(left: Array, right: Array) -> Array:
+    # Sums written out are exact for the identity on every device; a matrix product need not be.
+    product = jnp.sum(_square(left)[:, :, None] * _square(right)[None], 1)
+    return product[:2] if left.shape[0] == right.shape[0] == 2 else product
+
+
+def _inverse(matrix: Array) -> Array:
+    """The inverse up to a factor, which a homography does not feel: the adjugate."""
+    a, b, c = _square(matrix)
+    return jnp.stack([jnp.cross(b, c), jnp.cross(c, a), jnp.cross(a, b)], -1)

@@ -1,0 +1,147 @@
+"""Policies by the names that a configuration knows."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+
+from cnnjax.augment.colour import (
+    brighten,
+    contrast,
+    equalise,
+    posterise,
+    saturation,
+    sharpen,
+    solarise,
+)
+from cnnjax.augment.policies import AugMix, OneOf, RandAugment, Sequence, TrivialAugment, move
+from cnnjax.augment.policy import Policy, valid_field
+from cnnjax.augment.transforms import (
+    draw_horizontal_flip,
+    draw_rotate,
+    draw_scale,
+    draw_translate_x,
+    draw_translate_y,
+    rotate,
+    shear_x,
+    shear_y,
+    translate_x,
+    translate_y,
+)
+from cnnjax.errors import UserError, choose
+
+_AFFINE = {"rotation": 7.5, "shear": 0.1, "scale": 0.075, "translation": 1.0}
+_ELASTIC = {"alpha": 17.0, "sigma": 4.0}
+_CIRESAN = {
+    "rotation": 15.0,
+    "rotation_or_shear": True,
+    "gentle_labels": (1, 7),
+    "gentle": 0.5,
+    "scale": (0.15, 0.20),
+    "alpha": (36.0, 38.0),
+    "sigma": (5.0, 6.0),
+}
+_RANGES: dict[str, dict] = {
+    "none": {},
+    "affine": _AFFINE,
+    "elastic": _ELASTIC,
+    "affine_elastic": {**_AFFINE, **_ELASTIC},
+    "ciresan": _CIRESAN,
+}
+_partial = functools.partial
+
+# RandAugment's fourteen without the identity and the automatic contrast; the ranges are the
+# paper's largest, M = 30. What the paper moves one way or the other is drawn from both.
+_FACTOR = (0.1, 1.9)
+_OPERATIONS: tuple[Callable, ...] = (
+    _partial(rotate, degrees=(-30.0, 30.0)),
+    _partial(shear_x, ratio=(-0.3, 0.3)),
+    _partial(shear_y, ratio=(-0.3, 0.3)),
+    _partial(translate_x, fraction=(-0.45, 0.45)),
+    _partial(translate_y, fraction=(-0.45, 0.45)),
+    _partial(brighten, offset=(-0.5, 0.5)),
+    _partial(contrast, factor=_FACTOR),
+    _partial(saturation, factor=_FACTOR),
+    _partial(sharpen, amount=(0.0, 1.8)),
+    _partial(posterise, bits=4.0),
+    _partial(solarise, threshold=(0.0, 1.0)),
+    _partial(equalise, amount=1.0),
+)
+_CROP_AND_COLOUR = Sequence(
+    (
+        _partial(
+            move,
+            draws=(
+                draw_horizontal_flip,
+                _partial(draw_rotate, degrees=(-10.0, 10.0)),
+                _partial(draw_scale, factor=(0.9, 1.1)),
+                _partial(draw_translate_x, fraction=(-0.125, 0.125)),
+                _partial(draw_translate_y, fraction=(-0.125, 0.125)),
+            ),
+            border="reflect",
+        ),
+        OneOf((_partial(brighten, offset=(-0.2, 0.2)), contrast, saturation)),
+    )
+)
+_CATALOGUE: dict[str, Callable] = {
+    "standard": _CROP_AND_COLOUR,
+    "randaugment": RandAugment(_OPERATIONS),
+    "trivialaugment": TrivialAugment(_OPERATIONS),
+    "augmix": AugMix(_OPERATIONS),
+}
+NAMES = (*_RANGES, *_CATALOGUE)
+
+
+def build(name: str, **ranges) -> Callable | None:
+    """Builds a named policy.
+
+    - none: no distortion; the result is None, so that a training step can leave it out.
+    - affine: rotation ±7.5°, shear ±0.1, scale 1 ± 0.075 per axis, translation ±1 pixel.
+    - elastic: displacement noise smoothed with σ 4, times α 17: half of what Simard et al. use.
+    - affine_elastic: both; what a small convolutional network gains most from at strength 1, and a
+      plain network at 1.6 to 2.
+    - ciresan: elastic with σ in [5, 6] and α in [36, 38]; with equal probability a rotation or a
+      horizontal shear by an angle within ±15°, within ±7.5° for the digits 1 and 7; a factor
+      within 1 ± γ for each axis, γ in [15, 20] %. σ, α and γ are drawn anew for each image.
+    - standard: for photographs: flip, rotation ±10°, scale 1 ± 0.1 and a shift of up to an eighth
+      of the size in one resample, then brightness, contrast or saturation.
+    - randaugment, trivialaugment, augmix: the policies of `augment.policies` over twelve operations
+      of Cubuk et al. (2020), at strength 1 with the largest ranges of the paper.
+
+    Args:
+      name: One of `NAMES`.
+      **ranges: Values for the fields of `Policy` that differ from the named policy's; only for the
+        first five.
+
+    Returns:
+      The policy, to be called as `policy(key, images, labels, strength)`, or None for "none".
+
+    Raises:
+      UserError: The name or a range is not known, or a range is not valid.
+
+    >>> from cnnjax import augment
+    >>> augment.build("affine", translation=2.0).translation
+    2.0
+    >>> augment.build("affine", rotatoin=2.0)
+    Traceback (most recent call last):
+      ...
+    cnnjax.errors.UserError: augment.ranges='rotatoin': did you mean 'rotation'? Known: rotation, \
+shear, scale, translation, alpha, sigma, flip_horizontal, flip_vertical, noise, rotation_or_shear, \
+gentle_labels, gentle.
+    """
+    choose("augment.name", name, NAMES)
+    fields = [field.name for field in dataclasses.fields(Policy)]
+    for key in ranges:
+        choose("augment.ranges", key, fields)
+    if name == "none":
+        if ranges:
+            raise UserError(f"augment.ranges={ranges}: expected none with augment.name='none'")
+        return None
+    if name in _CATALOGUE:
+        if ranges:
+            raise UserError(
+                f"augment.ranges={ranges}: expected none with augment.name={name!r}, whose "
+                "operations have ranges of their own"
+            )
+        return _CATALOGUE[name]
+    given = {key: valid_field(key, value) for key, value in ranges.items()}
+    return Policy(**{**_RANGES[name], **given})

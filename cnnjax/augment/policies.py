@@ -1,0 +1,303 @@
+"""Policies: which operations a batch goes through, with one strength for all of them.
+
+A policy is called as a training step calls it, `policy(key, images, labels, strength)`. What it is
+made of are operations of the catalogue, `operation(key, image, *, strength)` for one image, with
+their ranges set by functools.partial, or other policies. The strength is one number or one for each
+image, at least 0, and traced: another value compiles nothing again, and 0 gives the images back.
+
+    augment = Sequence((
+        partial(move, draws=(draw_rotate, partial(draw_perspective, fraction=(0.0, 0.1)))),
+        OneOf((brighten, contrast, gamma_contrast)),
+    ))
+
+Where a policy picks an operation for each image, it does not compute all of them for all images and
+throw most away, as `jax.lax.switch` under `jax.vmap` would: it shuffles the batch, gives each
+operation its equal share, and puts the images back in order. Each image's operation is distributed
+as if it were drawn alone; the operations of a batch are not independent of each other.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from cnnjax.augment.draw import Image, Number, Scalar
+from cnnjax.augment.motion import Motion, compose, move_image
+
+Images = Float[Array | np.ndarray, "batch height width channels"]
+NewImages = Float[Array, "batch new_height new_width channels"]
+Labels = Int[Array | np.ndarray, " batch"]
+Strength = Scalar | Float[Array, " batch"]
+
+
+def move(
+    key: PRNGKeyArray,
+    image: Image,
+    *,
+    draws: tuple[Callable[..., Motion], ...],
+    order: str = "bilinear",
+    border: str = "constant",
+    fill: Number = 0.0,
+    strength: Scalar = 1.0,
+) -> Float[Array, "new_height new_width channels"]:
+    """Moves an image by several drawn motions with one resample.
+
+    Args:
+      key: The random key.
+      image: The image, in [0, 1].
+      draws: `draw_rotate` and its like, the first to move the picture first; each is called as
+        `draw(key, size, strength=strength)`.
+      order: "nearest", "bilinear" or "bicubic": see `ops.resample`.
+      border: How the image continues: "constant", "edge", "reflect" or "wrap".
+      fill: What is outside with "constant", in [0, 1].
+      strength: Of every motion; at 0 the image is given back.
+
+    Returns:
+      The moved image, in [0, 1].
+
+    Raises:
+      ValueError: No draws, or an option is not known.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from cnnjax import augment
+    >>> draws = (augment.draw_rotate, augment.draw_shear_x, augment.draw_perspective)
+    >>> augment.move(jax.random.key(0), jnp.ones((28, 28, 1)), draws=draws).shape
+    (28, 28, 1)
+    """
+    motions: list[Motion] = []
+    size = (image.shape[0], image.shape[1])
+    for each, draw in zip(jax.random.split(key, max(len(draws), 1)), draws, strict=False):
+        motions.append(draw(each, size, strength=strength))
+        size = motions[-1].new_size
+    return move_image(image, compose(motions), order=order, border=border, fill=fill)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sequence:
+    """Applies every operation, in order.
+
+    Attributes:
+      operations: Operations or policies, at least one.
+    """
+
+    operations: tuple
+
+    def __call__(
+        self, key: PRNGKeyArray, images: Images, labels: Labels, strength: Strength = 1.0
+    ) -> NewImages:
+        """Distorts a batch.
+
+        Args:
+          key: The random key.
+          images: Floats in [0, 1].
+          labels: The images' classes; operations do not look at them, other policies may.
+          strength: One for all images or one for each.
+
+        Returns:
+          The distorted images.
+        """
+        for each, operation in zip(_keys(key, self.operations), self.operations, strict=True):
+            images = _apply(operation, each, images, labels, strength)
+        return jnp.asarray(images)
+
+
+@dataclasses.dataclass(frozen=True)
+class OneOf:
+    """Applies one operation to each image, every one as often as the others.
+
+    Attributes:
+      operations: Operations or policies, at least one, none of which changes the size.
+    """
+
+    operations: tuple
+
+    def __call__(
+        self, key: PRNGKeyArray, images: Images, labels: Labels, strength: Strength = 1.0
+    ) -> NewImages:
+        """Distorts a batch; see `Sequence` for the arguments.
+
+        The batch is filled up to a multiple of the number of operations, so that all shares are
+        equal, shuffled, cut and, distorted, put in order again.
+        """
+        batch, count = len(images), len(self.operations)
+        shuffle_key, *keys = _keys(key, self.operations, more=1)
+        share = -(-batch // count)
+        order = jax.random.permutation(shuffle_key, share * count)
+        # Where no image is left, the first one stands in; its second result is dropped.
+        taken = jnp.where(order < batch, order, 0).reshape(count, share)
+        images, labels = jnp.asarray(images), jnp.asarray(labels)
+        strengths = jnp.broadcast_to(jnp.asarray(strength, jnp.float32), (batch,))
+        parts = [
+            _apply(operation, each, images[places], labels[places], strengths[places])
+            for each, operation, places in zip(keys, self.operations, taken, strict=True)
+        ]
+        return jnp.concatenate(parts)[jnp.argsort(order)[:batch]]
+
+
+@dataclasses.dataclass(frozen=True)
+class SomeOf:
+    """Applies to each image a random subset of the operations, in their order.
+
+    Every operation is computed for every image, at strength 0 where it was not picked.
+
+    Attributes:
+      operations: Operations or policies.
+      least: The smallest number of them that an image gets.
+      most: The largest number; every number between is as likely.
+    """
+
+    operations: tuple
+    least: int = 0
+    most: int | None = None
+
+    def __post_init__(self) -> None:
+        most = len(self.operations) if self.most is None else self.most
+        if not 0 <= self.least <= most <= len(self.operations):
+            raise ValueError(
+                f"least={self.least}, most={self.most}: expected 0 ≤ least ≤ most ≤ "
+                f"{len(self.operations)}, the number of operations"
+            )
+
+    def __call__(
+        self, key: PRNGKeyArray, images: Images, labels: Labels, strength: Strength = 1.0
+    ) -> NewImages:
+        """Distorts a batch; see `Sequence` for the arguments."""
+        batch, count = len(images), len(self.operations)
+        pick_key, *keys = _keys(key, self.operations, more=1)
+        draws = jax.random.uniform(pick_key, (batch, count + 1))
+        most = count if self.most is None else self.most
+        picked = self.least + jnp.floor(draws[:, -1:] * (most - self.least + 1))
+        rank = jnp.argsort(jnp.argsort(draws[:, :-1], axis=1), axis=1)
+        strengths = jnp.where(rank < picked, _column(strength), 0.0)
+        for index, operation in enumerate(self.operations):
+            images = _apply(operation, keys[index], images, labels, strengths[:, index])
+        return jnp.asarray(images)
+
+
+@dataclasses.dataclass(frozen=True)
+class RandAugment:
+    """Applies `rounds` operations to each image, each drawn evenly from all, at one strength.
+
+    Attributes:
+      operations: Operations or policies.
+      rounds: N of the paper; the strength of the call is its M, 1 being the operations' ranges.
+
+    Reference:
+      Cubuk, Zoph, Shlens, Le (2020), RandAugment, arXiv 1909.13719.
+    """
+
+    operations: tuple
+    rounds: int = 2
+
+    def __call__(
+        self, key: PRNGKeyArray, images: Images, labels: Labels, strength: Strength = 1.0
+    ) -> NewImages:
+        """Distorts a batch; see `Sequence` for the arguments."""
+        one_round = OneOf(self.operations)
+
+        def step(images: Array, key: Array) -> tuple[Array, None]:
+            return one_round(key, images, labels, strength), None
+
+        # A loop, so that the operations are compiled once, however many rounds.
+        return jax.lax.scan(step, jnp.asarray(images), jax.random.split(key, self.rounds))[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class TrivialAugment:
+    """Applies one operation to each image, at a strength drawn evenly between 0 and the call's.
+
+    Attributes:
+      operations: Operations or policies.
+
+    Reference:
+      Müller, Hutter (2021), TrivialAugment, arXiv 2103.10158.
+    """
+
+    operations: tuple
+
+    def __call__(
+        self, key: PRNGKeyArray, images: Images, labels: Labels, strength: Strength = 1.0
+    ) -> NewImages:
+        """Distorts a batch; see `Sequence` for the arguments."""
+        strength_key, key = jax.random.split(key)
+        drawn = strength * jax.random.uniform(strength_key, (len(images),))
+        return OneOf(self.operations)(key, images, labels, drawn)
+
+
+@dataclasses.dataclass(frozen=True)
+class AugMix:
+    """Mixes each image with several differently distorted copies of it.
+
+    (1 − m)·x + m·Σᵢ wᵢ·chainᵢ(x), with w ~ Dirichlet(α, …, α), m ~ Beta(α, α), and each chain of
+    one to `depth` operations.
+
+    Attributes:
+      operations: Operations or policies.
+      width: Number of chains.
+      depth: The largest number of operations in a chain.
+      alpha: α, above 0.
+
+    Reference:
+      Hendrycks et al. (2020), AugMix, arXiv 1912.02781, whose defaults these are.
+    """
+
+    operations: tuple
+    width: int = 3
+    depth: int = 3
+    alpha: float = 1.0
+
+    def __call__(
+        self, key: PRNGKeyArray, images: Images, labels: Labels, strength: Strength = 1.0
+    ) -> NewImages:
+        """Distorts a batch; see `Sequence` for the arguments."""
+        images, batch = jnp.asarray(images), len(images)
+        share_key, mix_key, depth_key, key = jax.random.split(key, 4)
+        shares = jax.random.dirichlet(share_key, jnp.full(self.width, self.alpha), (batch,))
+        mixed = jax.random.beta(mix_key, self.alpha, self.alpha, (batch,))
+        depths = jax.random.randint(depth_key, (self.width * batch,), 1, self.depth + 1)
+        # All chains are one large batch, and its steps a loop: the operations are compiled once.
+        strengths = jnp.tile(jnp.broadcast_to(jnp.asarray(strength), (batch,)), self.width)
+        copies = jnp.tile(images, (self.width, 1, 1, 1))
+        classes = jnp.tile(jnp.asarray(labels), self.width)
+        one = OneOf(self.operations)
+
+        def step(chains: Array, place_and_key: tuple[Array, Array]) -> tuple[Array, None]:
+            place, key = place_and_key
+            return one(key, chains, classes, jnp.where(place < depths, strengths, 0.0)), None
+
+        places = jnp.arange(self.depth), jax.random.split(key, self.depth)
+        chains = jax.lax.scan(step, copies, places)[0].reshape(self.width, *images.shape)
+        # The sum of the changes, not of the images: without a change the image keeps its bits.
+        weights = (mixed[:, None] * shares).T[..., None, None, None]
+        return jnp.clip(images + jnp.sum(weights * (chains - images), axis=0), 0.0, 1.0)
+
+
+POLICIES = (Sequence, OneOf, SomeOf, RandAugment, TrivialAugment, AugMix)
+
+
+def _apply(
+    operation: Callable, key: PRNGKeyArray, images: Images, labels: Labels, strength: Strength
+) -> Array:
+    if jnp.ndim(images) != 4:
+        raise ValueError(
+            f"images of shape {jnp.shape(images)}: expected (batch, height, width, channels)"
+        )
+    if isinstance(operation, POLICIES):
+        return operation(key, images, labels, strength)
+    one = lambda key, image, strength: operation(key, image, strength=strength)  # noqa: E731
+    axis = 0 if jnp.ndim(strength) else None
+    return jax.vmap(one, (0, 0, axis))(jax.random.split(key, len(images)), images, strength)
+
+
+def _keys(key: PRNGKeyArray, operations: tuple, more: int = 0) -> list[Array]:
+    if not operations:
+        raise ValueError("operations=(): expected at least one")
+    return list(jax.random.split(key, len(operations) + more))
+
+
+def _column(strength: Strength) -> Array:
+    """The strength as an array that broadcasts against (batch, operations)."""
+    return jnp.asarray(strength, jnp.float32)[..., None]

@@ -1,0 +1,169 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from cnnjax.augment.blur import gaussian_blur, motion_blur
+
+OPS = {"gaussian_blur": gaussian_blur, "motion_blur": motion_blur}
+KEY = jax.random.key(0)
+
+
+@pytest.fixture(params=OPS)
+def op(request):
+    return OPS[request.param]
+
+
+def picture(height=9, width=7, channels=3, seed=0):
+    return np.random.default_rng(seed).random((height, width, channels)).astype(np.float32)
+
+
+def test_plain_jit_and_vmap_agree(op):
+    keys = jax.random.split(KEY, 3)
+    images = np.stack([picture(seed=s) for s in range(3)])
+    batched = jax.jit(jax.vmap(op))(keys, images)
+    assert batched.shape == images.shape
+    assert batched.dtype == images.dtype
+    assert batched.min() >= 0
+    assert batched.max() <= 1
+    jitted = jax.jit(op)
+    for key, image, expected in zip(keys, images, batched, strict=True):
+        np.testing.assert_allclose(jitted(key, image), expected, atol=1e-6)
+    np.testing.assert_allclose(op(keys[0], images[0]), batched[0], atol=1e-6)
+
+
+def test_a_key_decides_the_result(op):
+    jitted = jax.jit(op)
+    first, again, other = (jitted(jax.random.key(k), picture()) for k in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.allclose(first, other, atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (5, 9, 3)])
+def test_strength_changes_without_recompiling_and_zero_is_the_identity(op, shape):
+    traced = 0
+
+    @jax.jit
+    def at(strength, key, image):
+        nonlocal traced
+        traced += 1
+        return op(key, image, strength=strength)
+
+    image = picture(*shape)
+    for k in range(5):
+        assert np.array_equal(at(0.0, jax.random.key(k), image), image)
+    half, whole = (at(s, KEY, image) for s in (0.5, 1.0))
+    assert traced == 1
+    assert 0 < np.abs(half - image).mean() < np.abs(whole - image).mean()
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
+def test_the_type_stays(op, dtype):
+    image = jnp.asarray(picture(4, 4, 1), dtype)
+    assert op(KEY, image).dtype == dtype
+    assert np.array_equal(op(KEY, image, strength=0.0), image)
+
+
+@pytest.mark.parametrize(
+    ("op", "options", "message"),
+    [
+        (gaussian_blur, {"sigma": -1.0}, r"sigma=-1\.0: expected .* within \[0, inf\]"),
+        (gaussian_blur, {"sigma": (2.0, 1.0)}, "sigma="),
+        (motion_blur, {"length": -1.0}, r"length=-1\.0: expected"),
+        (motion_blur, {"angle": (1.0, 0.0)}, "angle="),
+    ],
+)
+def test_bad_ranges_are_refused(op, options, message):
+    with pytest.raises(ValueError, match=message):
+        op(KEY, picture(), **options)
+
+
+@pytest.mark.parametrize("sigma", [0.3, 1.0, 2.5])
+@pytest.mark.parametrize("shape", [(9, 7, 3), (12, 3, 1)])
+def test_gaussian_is_scipys_with_its_mirrored_border(sigma, shape):
+    # The widest window, of 10 pixels, mirrors an image of 3 columns several times.
+    image = picture(*shape)
+    expected = ndimage.gaussian_filter(image, sigma, mode="reflect", axes=(0, 1))
+    np.testing.assert_allclose(gaussian_blur(KEY, image, sigma=sigma), expected, atol=1e-6)
+
+
+def test_a_drawn_deviation_is_scipys_too_with_the_window_of_the_upper_end():
+    # Any deviation of the range gives the Gaussian in the same window: found by its variance.
+    dot = np.zeros((31, 31, 1), np.float32)
+    dot[15, 15] = 1
+    op = functools.partial(gaussian_blur, sigma=(1.0, 3.0))
+    spots = np.asarray(jax.jit(jax.vmap(op, (0, None)))(jax.random.split(KEY, 100), dot))
+    found = np.sqrt(np.sum(spots[..., 0] * (np.mgrid[:31, :31][0] - 15) ** 2, (1, 2)))
+    assert 1 <= found.min() < 1.1
+    assert 2.9 < found.max() < 3
+    np.testing.assert_allclose(found.mean(), 2, atol=0.2)
+    expected = ndimage.gaussian_filter(dot, found[0], radius=12, axes=(0, 1))
+    np.testing.assert_allclose(spots[0], expected, atol=1e-4)
+
+
+def test_a_zero_deviation_or_length_is_the_identity_in_a_wide_window():
+    image = picture()
+    assert np.array_equal(gaussian_blur(KEY, image, sigma=0.0), image)
+    assert np.array_equal(motion_blur(KEY, image, length=0.0), image)
+    assert np.array_equal(gaussian_blur(KEY, image, sigma=(0.0, 3.0), strength=0.0), image)
+    assert np.array_equal(motion_blur(KEY, image, length=(3.0, 7.0), strength=0.0), image)
+
+
+@pytest.mark.parametrize(("op", "name"), [(gaussian_blur, "sigma"), (motion_blur, "length")])
+def test_strength_goes_no_further_than_the_upper_end(op, name):
+    at = functools.partial(op, KEY, picture(), **{name: 2.0})
+    assert np.array_equal(at(strength=3.0), at())
+
+
+@pytest.mark.parametrize("length", [0.7, 2.0, 3.0, 6.5])
+@pytest.mark.parametrize("angle", [0.0, 30.0, 90.0, -135.0])
+def test_motion_is_the_mean_of_bilinear_readings_along_the_path(length, angle):
+    image = picture()
+    points = max(8, int(np.ceil(8 * length)))
+    found = motion_blur(KEY, image, length=length, angle=angle)
+    np.testing.assert_allclose(found, mean_along(image, length, angle, points), atol=1e-5)
+    np.testing.assert_allclose(found, mean_along(image, length, angle, 2000), atol=0.01)
+
+
+def mean_along(image, length, angle, points):
+    along = ((np.arange(points) + 0.5) / points - 0.5) * length
+    rows, columns = np.mgrid[:9, :7]
+    down, right = -np.sin(np.deg2rad(angle)) * along, np.cos(np.deg2rad(angle)) * along
+    places = np.stack([rows[..., None] + down, columns[..., None] + right])
+    # Padded by hand, wide enough: no doubt about what is read between pixels at the border.
+    padded = np.pad(image, [(8, 8), (8, 8), (0, 0)], mode="symmetric")
+    read = [ndimage.map_coordinates(padded[..., c], places + 8, order=1) for c in range(3)]
+    return np.stack(read, axis=-1).mean(2)
+
+
+def test_motion_paints_a_point_along_its_angle():
+    dot = np.zeros((11, 11, 1), np.float32)
+    dot[5, 5] = 1
+    line = np.asarray(motion_blur(KEY, dot, length=4.0, angle=0.0))[..., 0]
+    # ¼ of the integral of a triangle of width 2 over [−2, 2], moved by the pixel's distance; up
+    # to the mean of 32 points for the integral.
+    np.testing.assert_allclose(line[5, 3:8], [0.125, 0.25, 0.25, 0.25, 0.125], atol=0.005)
+    assert not np.any(np.delete(line, 5, axis=0))
+    # Counter-clockwise: the line rises to the right.
+    rising = np.asarray(motion_blur(KEY, dot, length=6.0, angle=45.0))[..., 0]
+    assert rising[4, 6] > 0.1
+    assert rising[6, 4] > 0.1
+    assert rising[4, 4] == rising[6, 6] < 0.05
+
+
+def test_angles_are_drawn_from_their_range():
+    dot = np.zeros((15, 15, 1), np.float32)
+    dot[7, 7] = 1
+    op = functools.partial(motion_blur, length=(9.0, 10.0), angle=(20.0, 60.0))
+    lines = jax.jit(jax.vmap(op, (0, None)))(jax.random.split(KEY, 300), dot)[..., 0]
+    rows, columns = np.mgrid[:15, :15] - 7
+    yy, xx, xy = (np.sum(lines * m, (1, 2)) for m in (rows**2, columns**2, -rows * columns))
+    angles = np.rad2deg(np.arctan2(2 * xy, xx - yy) / 2)
+    assert 19 < angles.min() < 23
+    assert 57 < angles.max() < 61
+    np.testing.assert_allclose(angles.mean(), 40, atol=3)
+    # The variance along the path: L²/12 of the line and up to 1/6 + … of its bilinear reading.
+    assert np.all((yy + xx > 81 / 12) & (yy + xx < 100 / 12 + 0.5))

@@ -1,0 +1,293 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance, ImageOps
+from scipy import ndimage
+from skimage import color, exposure
+
+from cnnjax.augment import colour
+
+# Each operation, its parameter, a value that changes the picture, the neutral value, bad values.
+OPERATIONS = {
+    "sharpen": ("amount", 1.5, 0, [-1.1, (1, 0)]),
+    "brighten": ("offset", 0.3, 0, [(0.2, -0.2)]),
+    "contrast": ("factor", 1.8, 1, [-0.1, (1.5, 0.5)]),
+    "gamma_contrast": ("gamma", 0.4, 1, [-1, (2, 1)]),
+    "invert": ("probability", 1, 0, [-0.1, 1.1]),
+    "hue": ("degrees", 77, 0, [(30, -30)]),
+    "saturation": ("factor", 0.3, 1, [-0.1, (1.5, 0.5)]),
+    "channel_shuffle": ("probability", 1, 0, [-0.1, 1.1]),
+    "grey": ("amount", 0.7, 0, [-0.1, 1.1, (0, 2)]),
+    "posterise": ("bits", 3, 8, [0, 9, (8, 4)]),
+    "solarise": ("threshold", 0.4, 1, [-0.1, 1.1, (1, 0)]),
+    "equalise": ("amount", 0.6, 0, [-0.1, 1.1, (0, 2)]),
+}
+COLOUR_ONLY = {"hue", "saturation", "channel_shuffle", "grey"}
+KEY = jax.random.key(0)
+
+
+def bytes_of(height=24, width=40, channels=3):
+    """A picture of smooth shapes with some noise, every level of it in use somewhere."""
+    rng = np.random.default_rng(channels)
+    noise = rng.normal(size=(height, width, channels))
+    smooth = ndimage.gaussian_filter(noise, (3, 3, 0)) + 0.02 * noise
+    smooth = (smooth - smooth.min()) / np.ptp(smooth)
+    return np.round(255 * smooth).astype(np.uint8)
+
+
+def picture(height=24, width=40, channels=3):
+    return bytes_of(height, width, channels).astype(np.float32) / np.float32(255)
+
+
+def pillow(function, channels=3):
+    """What a function of Pillow makes of the picture, as floats."""
+    levels = bytes_of(channels=channels)
+    made = function(Image.fromarray(levels[..., 0] if channels == 1 else levels))
+    return np.asarray(made, np.float32).reshape(levels.shape) / 255
+
+
+@pytest.fixture(params=OPERATIONS)
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def operation(name):
+    return getattr(colour, name)
+
+
+def test_plain_jit_and_vmap_agree(operation):
+    keys = jax.random.split(jax.random.key(0), 4)
+    images = np.stack([picture(), picture()[::-1], picture()[:, ::-1], 1 - picture()])
+    batched = jax.jit(jax.vmap(operation))(keys, images)
+    assert batched.shape == images.shape
+    assert batched.dtype == jnp.float32
+    jitted = jax.jit(operation)
+    for key, image, expected in zip(keys, images, batched, strict=True):
+        np.testing.assert_allclose(jitted(key, image), expected, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(operation(keys[0], images[0]), batched[0], rtol=0, atol=1e-6)
+
+
+def test_the_same_key_gives_the_same_bits_and_another_another_result(operation):
+    many = jax.jit(jax.vmap(operation, (0, None)))
+    keys = jax.random.split(jax.random.key(1), 20)
+    once, again = many(keys, picture()), many(keys, picture())
+    np.testing.assert_array_equal(once, again)
+    assert len(np.unique(np.asarray(once).reshape(20, -1), axis=0)) > 1
+
+
+def test_results_stay_in_range_even_when_overdone(operation):
+    keys = jax.random.split(jax.random.key(2), 20)
+
+    @jax.jit
+    def many(strength):
+        return jax.vmap(lambda key: operation(key, picture(), strength=strength))(keys)
+
+    for strength in (1.0, 4.0):
+        results = np.asarray(many(strength))
+        assert np.all((results >= 0) & (results <= 1))
+
+
+def operate(name, **more):
+    parameter, value, *_ = OPERATIONS[name]
+    return functools.partial(getattr(colour, name), **{parameter: value}, **more)
+
+
+@pytest.mark.parametrize("shape", [(9, 14, 1), (14, 9, 3)], ids=str)
+def test_strength_0_is_exact_and_another_strength_compiles_nothing(name, shape):
+    traces = []
+
+    @jax.jit
+    def apply(key, image, strength):
+        traces.append(strength)
+        return operate(name)(key, image, strength=strength)
+
+    image = picture(*shape)
+    np.testing.assert_array_equal(apply(KEY, image, 0.0), image)
+    # Some key, as an order of channels may be the one they had.
+    changed = any(np.any(apply(jax.random.key(seed), image, 1.0) != image) for seed in range(5))
+    assert changed == (shape[2] == 3 or name not in COLOUR_ONLY)
+    assert len(traces) == 1
+
+
+def test_the_neutral_parameter_is_exact(name):
+    parameter, _, neutral, _ = OPERATIONS[name]
+    image = picture() * 1.2 - 0.1  # nothing is clipped either
+    result = getattr(colour, name)(KEY, image, **{parameter: neutral})
+    np.testing.assert_array_equal(result, image)
+
+
+def test_half_precision_stays_half_precision(name):
+    assert operate(name)(KEY, picture().astype(np.float16)).dtype == jnp.float16
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"), [(name, bad) for name, (*_, bads) in OPERATIONS.items() for bad in bads]
+)
+def test_a_bad_parameter_is_refused_by_name(name, bad):
+    parameter = OPERATIONS[name][0]
+    with pytest.raises(ValueError, match=rf"^{parameter}=.*expected a number"):
+        getattr(colour, name)(KEY, picture(), **{parameter: bad})
+
+
+def test_a_pair_is_drawn_from_evenly():
+    offsets = jax.vmap(
+        lambda key: colour.brighten(key, np.full((1, 1, 1), 0.5, np.float32), offset=(-0.1, 0.3))
+    )(jax.random.split(KEY, 4000))
+    drawn = np.ravel(offsets) - 0.5
+    assert -0.1001 <= drawn.min() < -0.09
+    assert 0.29 < drawn.max() <= 0.3001
+    # Of 4,000 draws of deviation 0.4 / √12 the mean has the deviation 0.0018.
+    assert drawn.mean() == pytest.approx(0.1, abs=0.008)
+
+
+@pytest.mark.parametrize("amount", [-1.0, -0.4, 1.5])
+def test_sharpen_against_pillow_and_scipy(amount):
+    image = picture()
+    result = colour.sharpen(KEY, image, amount=amount)
+    kernel = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]])[..., None] / 13
+    blurred = ndimage.correlate(image, kernel, mode="nearest")
+    expected = np.clip(image + amount * (image - blurred), 0, 1)
+    np.testing.assert_allclose(result, expected, atol=1e-6)
+    # Pillow rounds the blurred picture and cuts the result off to whole levels; it leaves the
+    # border as it is.
+    sharp = pillow(lambda p: ImageEnhance.Sharpness(p).enhance(1 + amount))
+    inside = np.s_[1:-1, 1:-1]
+    atol = (1.01 + 0.5 * abs(amount)) / 255
+    np.testing.assert_allclose(result[inside], sharp[inside], rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("factor", [0.0, 0.6, 1.7])
+def test_contrast_against_pillow(factor, channels):
+    result = colour.contrast(KEY, picture(channels=channels), factor=factor)
+    expected = pillow(lambda p: ImageEnhance.Contrast(p).enhance(factor), channels)
+    # Pillow rounds every pixel's grey, then their mean, and cuts the result off to whole levels.
+    atol = (1.01 + abs(1 - factor)) / 255
+    np.testing.assert_allclose(result, expected, rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize("factor", [0.0, 0.6, 1.7])
+def test_saturation_against_pillow(factor):
+    result = colour.saturation(KEY, picture(), factor=factor)
+    expected = pillow(lambda p: ImageEnhance.Color(p).enhance(factor))
+    atol = (1.01 + 0.51 * abs(1 - factor)) / 255
+    np.testing.assert_allclose(result, expected, rtol=0, atol=atol)
+
+
+def test_grey_against_pillow():
+    result = colour.grey(KEY, picture(), amount=1)
+    expected = pillow(lambda p: p.convert("L").convert("RGB"))
+    np.testing.assert_allclose(result, expected, rtol=0, atol=0.51 / 255)
+    half = colour.grey(KEY, picture(), amount=0.5)
+    np.testing.assert_allclose(half, (picture() + result) / 2, atol=1e-6)
+    assert np.all(np.ptp(result, axis=-1) == 0)
+
+
+def test_brighten_adds_and_clips():
+    image = np.array([0.0, 0.25, 0.9], np.float32).reshape(1, 3, 1)
+    result = colour.brighten(KEY, image, offset=0.2)
+    np.testing.assert_allclose(result[0, :, 0], [0.2, 0.45, 1], atol=1e-6)
+    result = colour.brighten(KEY, image, offset=-0.2, strength=0.5)
+    np.testing.assert_allclose(result[0, :, 0], [0, 0.15, 0.8], atol=1e-6)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.4, 2.5])
+def test_gamma_contrast_against_scikit_image(gamma):
+    result = colour.gamma_contrast(KEY, picture(), gamma=gamma)
+    np.testing.assert_allclose(result, exposure.adjust_gamma(picture(), gamma), atol=2e-6)
+
+
+def test_invert_and_solarise_against_pillow():
+    inverted = colour.invert(KEY, picture(), probability=1)
+    np.testing.assert_allclose(inverted, pillow(ImageOps.invert), atol=1e-6)
+    # A threshold between two levels, so that rounding does not decide.
+    solarised = colour.solarise(KEY, picture(), threshold=99.5 / 255)
+    expected = pillow(lambda p: ImageOps.solarize(p, threshold=100))
+    np.testing.assert_allclose(solarised, expected, atol=1e-6)
+    everything = colour.solarise(KEY, picture(), threshold=0)
+    np.testing.assert_allclose(everything, inverted, atol=1e-6)
+
+
+@pytest.mark.parametrize(("probability", "strength"), [(0.3, 1.0), (0.6, 0.5)])
+def test_invert_happens_as_often_as_told(probability, strength):
+    image = np.zeros((1, 1, 1), np.float32)
+    inverted = jax.vmap(
+        lambda key: colour.invert(key, image, probability=probability, strength=strength)
+    )(jax.random.split(KEY, 4000))
+    # The deviation of the share is 0.007.
+    assert np.mean(inverted) == pytest.approx(0.3, abs=0.03)
+
+
+@pytest.mark.parametrize("degrees", [-200, -30, 60, 120, 359])
+def test_hue_against_scikit_image(degrees):
+    image = picture()
+    image[:2] = image[:2, :, :1]  # greys
+    image[2, :6] = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [0, 1, 1], [1, 0, 1]]
+    hsv = color.rgb2hsv(image)
+    hsv[..., 0] = (hsv[..., 0] + degrees / 360) % 1
+    result = colour.hue(KEY, image, degrees=degrees)
+    np.testing.assert_allclose(result, color.hsv2rgb(hsv), atol=5e-6)
+
+
+def test_channel_shuffle_gives_every_order_equally_often():
+    image = np.array([0.1, 0.2, 0.3], np.float32).reshape(1, 1, 3)
+    shuffled = jax.vmap(lambda key: colour.channel_shuffle(key, image, probability=1))(
+        jax.random.split(KEY, 3000)
+    )
+    orders, counts = np.unique(np.asarray(shuffled)[:, 0, 0], axis=0, return_counts=True)
+    assert len(orders) == 6
+    np.testing.assert_array_equal(np.sort(orders, axis=1), np.tile(image[0], (6, 1)))
+    # The deviation of a count is 20.
+    np.testing.assert_allclose(counts, 500, atol=90)
+
+
+def test_channel_shuffle_happens_as_often_as_told():
+    image = np.array([0.1, 0.2, 0.3], np.float32).reshape(1, 1, 3)
+    shuffled = jax.vmap(
+        lambda key: colour.channel_shuffle(key, image, probability=0.8, strength=0.5)
+    )(jax.random.split(KEY, 4000))
+    changed = np.any(np.asarray(shuffled) != image, axis=(1, 2, 3))
+    # In one case of six the order is the old one; the deviation of the share is 0.0075.
+    assert changed.mean() == pytest.approx(0.4 * 5 / 6, abs=0.03)
+
+
+@pytest.mark.parametrize("bits", range(1, 8))
+def test_posterise_against_pillow(bits):
+    result = colour.posterise(KEY, picture(), bits=bits)
+    expected = pillow(lambda p: ImageOps.posterize(p, bits))
+    np.testing.assert_allclose(result, expected, atol=1e-7)
+
+
+def test_equalise_against_pillow():
+    # 4,096 pixels, 16 of them the brightest: 4,080 / 255 = 16 to a level, with no remainder.
+    values = np.sort(np.random.default_rng(0).normal(100, 25, (4080, 3)), axis=0)
+    values = np.concatenate([np.clip(values, 0, 254), np.full((16, 3), 255)])
+    levels = np.random.default_rng(1).permuted(np.round(values).astype(np.uint8), axis=0)
+    levels = levels.reshape(64, 64, 3)
+    assert np.all(np.sum(levels == 255, axis=(0, 1)) == 16)
+    image = levels.astype(np.float32) / 255
+    expected = np.asarray(ImageOps.equalize(Image.fromarray(levels)), np.float32) / 255
+    result = colour.equalise(KEY, image, amount=1)
+    np.testing.assert_allclose(result, expected, rtol=0, atol=0.501 / 255)
+    half = colour.equalise(KEY, image, amount=0.5)
+    np.testing.assert_allclose(half, (image + result) / 2, atol=1e-6)
+
+
+def test_equalise_of_six_pixels_by_hand():
+    # Darker than 0.2: none; than 0.4: two; than 0.8: three. Three are darker than the brightest.
+    image = np.array([[0.4, 0.2, 0.8], [0.8, 0.2, 0.8]], np.float32)[..., None]
+    result = colour.equalise(KEY, image, amount=1)
+    expected = np.array([[2, 0, 3], [3, 0, 3]])[..., None] / 3
+    np.testing.assert_allclose(result, expected, atol=1e-6)
+
+
+def test_equalise_leaves_a_plain_channel_alone():
+    image = picture()
+    image[..., 1] = 0.3
+    result = colour.equalise(KEY, image, amount=1)
+    np.testing.assert_array_equal(result[..., 1], image[..., 1])
+    assert np.any(result[..., 0] != image[..., 0])

@@ -1,0 +1,221 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from cnnjax import augment
+
+SIZE = (40, 48)
+COUNT = 24
+KEYS = jax.random.split(jax.random.key(5), COUNT)
+RIGID = ["rotate", "shear_x", "shear_y", "translate_x", "translate_y", "scale", "crop_and_pad"]
+RIGID += ["perspective", "horizontal_flip", "vertical_flip"]
+
+
+def drawn(names, key, size=SIZE, **options):
+    """A composition of random motions, one after the other."""
+    # With α 17, as in the policy "affine_elastic", three pixels stay nearly straight. With the
+    # published 34 a marker's centre of mass may lie 0.6 pixels from where its middle went.
+    given = {"elastic": {"alpha": 17.0}}
+    keys = jax.random.split(key, len(names))
+    return augment.compose(
+        [
+            getattr(augment, f"draw_{name}")(one, size, **given.get(name, {}), **options)
+            for name, one in zip(names, keys, strict=True)
+        ]
+    )
+
+
+def marked(y=18, x=25):
+    """A small bright square: rows y to y + 2, columns x to x + 2."""
+    image = np.zeros((*SIZE, 1), np.float32)
+    image[y : y + 3, x : x + 3] = 1
+    return image
+
+
+def centroid(image):
+    weights = np.asarray(image)[..., 0]
+    rows, columns = np.mgrid[: weights.shape[0], : weights.shape[1]]
+    return np.array([np.sum(weights * rows), np.sum(weights * columns)]) / weights.sum()
+
+
+def moved_together(names, key, corner):
+    def everything(key, corner):
+        motion = drawn(names, key)
+        image = jnp.zeros((*SIZE, 1))
+        image = jax.lax.dynamic_update_slice(image, jnp.ones((3, 3, 1)), (*corner, 0))
+        place = corner[None].astype(jnp.float32)
+        return (
+            augment.move_image(image, motion),
+            augment.move_points(place + 1, motion)[0],
+            augment.move_boxes(jnp.concatenate([place, place + 3], 1), motion)[0],
+            augment.move_mask(image[..., 0] > 0, motion),
+        )
+
+    return jax.vmap(everything)(key, corner)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        *[[name] for name in RIGID],
+        ["perspective", "rotate", "scale"],
+        RIGID,
+        ["elastic"],
+        ["elastic", "rotate"],
+        ["rotate", "elastic"],
+        ["perspective", "elastic", "shear_x", "elastic", "translate_y"],
+    ],
+    ids="-".join,
+)
+def test_image_mask_point_and_box_go_the_same_way(names):
+    generator = np.random.default_rng(len(names))
+    corners = jnp.asarray(generator.integers((16, 20), (22, 26), (COUNT, 2)), jnp.int32)
+    images, points, boxes, masks = moved_together(names, KEYS, corners)
+    for image, point, box, mask in zip(images, points, boxes, masks, strict=True):
+        place = centroid(image)
+        np.testing.assert_allclose(point, place, atol=0.5 if "elastic" in names else 0.25)
+        # A position p is p + ½ among the edges of boxes.
+        np.testing.assert_allclose((box[:2] + box[2:]) / 2 - 0.5, place, atol=0.5)
+        np.testing.assert_allclose(centroid(mask[..., None]), place, atol=0.75)
+        # A pixel is brighter than a half if its centre lies in the marker, half a pixel within its
+        # own edges; a quarter is for what bends.
+        rows, columns = np.nonzero(np.asarray(image)[..., 0] > 0.5)
+        slack = 0.75
+        assert box[0] - slack <= rows.min() <= rows.max() + 1 <= box[2] + slack
+        assert box[1] - slack <= columns.min() <= columns.max() + 1 <= box[3] + slack
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "box"),
+    [
+        # Of the box (2, 3, 4, 8) on a canvas of 10 × 20.
+        ("horizontal_flip", {"probability": 1.0}, (2, 12, 4, 17)),
+        ("vertical_flip", {"probability": 1.0}, (6, 3, 8, 8)),
+        ("translate_x", {"fraction": 0.1}, (2, 5, 4, 10)),
+        ("translate_y", {"fraction": -0.1}, (1, 3, 3, 8)),
+        ("scale", {"factor": 2.0}, (-1, -4, 3, 6)),
+        ("rotate", {"degrees": 180.0}, (6, 12, 8, 17)),
+        ("crop", {"new_size": (6, 8), "position": 1.0}, (-2, -9, 0, -4)),
+        ("crop_and_pad", {"fraction": 0.5}, (3.5, 6.5, 4.5, 9)),
+    ],
+)
+def test_boxes_by_hand(name, options, box):
+    motion = getattr(augment, f"draw_{name}")(KEYS[0], (10, 20), **options)
+    found = augment.move_boxes(np.array([[2.0, 3, 4, 8]]), motion)
+    np.testing.assert_allclose(found, [box], atol=1e-4)
+
+
+def test_boxes_are_slices_of_the_image():
+    motion = augment.draw_horizontal_flip(KEYS[0], SIZE, probability=1.0)
+    image = augment.move_image(marked(), motion)
+    y0, x0, y1, x1 = np.round(augment.move_boxes(np.array([[18.0, 25, 21, 28]]), motion)[0])
+    part = image[int(y0) : int(y1), int(x0) : int(x1)]
+    assert part.shape == (3, 3, 1)
+    assert np.all(part == 1)
+
+
+def test_points_go_there_and_back():
+    """What the map reads for a pixel is a point that moves to that pixel."""
+    from cnnjax.augment.motion import _sources
+
+    bent = [augment.draw_elastic(key, SIZE, alpha=25.0) for key in KEYS[:2]]
+    perspective = augment.draw_perspective(KEYS[2], SIZE)
+    for motion in (
+        drawn(RIGID, jax.random.key(2)),
+        augment.compose([bent[0], perspective, bent[1]]),
+    ):
+        inner = np.asarray(_sources(motion))[:, 8:-8, 8:-8].reshape(2, -1).T
+        back = np.asarray(augment.move_points(inner, motion))
+        expected = np.mgrid[:40, :48][:, 8:-8, 8:-8].reshape(2, -1).T
+        np.testing.assert_allclose(back, expected, atol=1e-3)
+
+
+def test_composition_is_one_matrix_and_agrees_with_one_after_the_other():
+    first = augment.draw_rotate(KEYS[0], SIZE, degrees=30.0)
+    second = augment.draw_perspective(KEYS[1], SIZE)
+    both = augment.compose([first, second])
+    assert [step.shape for step in both.steps] == [(3, 3)]
+    affine = augment.compose([first, augment.draw_scale(KEYS[2], SIZE)])
+    assert [step.shape for step in affine.steps] == [(2, 3)]
+    smooth = ndimage.gaussian_filter(np.random.default_rng(0).random(SIZE), 4)[..., None]
+    smooth = smooth.astype(np.float32)
+    twice = augment.move_image(augment.move_image(smooth, first), second)
+    # Two interpolations blur a smooth picture by little, away from the border.
+    once = augment.move_image(smooth, both)
+    np.testing.assert_allclose(once[14:-14, 14:-14], twice[14:-14, 14:-14], atol=2e-3)
+
+
+def test_displacements_between_matrices_are_read_where_the_picture_is():
+    elastic = augment.draw_elastic(KEYS[0], SIZE)
+    turn = augment.draw_rotate(KEYS[1], SIZE, degrees=25.0)
+    image = np.random.default_rng(1).random((*SIZE, 1)).astype(np.float32)
+    matrix, field = np.asarray(turn.steps[0]), np.asarray(elastic.steps[0])
+    grid = np.mgrid[: SIZE[0], : SIZE[1]].astype(np.float64)
+    turned = np.tensordot(matrix[:, :2], grid, 1) + matrix[:, 2, None, None]
+    shift = [ndimage.map_coordinates(d, turned, order=1, mode="nearest") for d in field]
+    expected = ndimage.map_coordinates(
+        image[..., 0], turned + np.stack(shift), order=1, mode="grid-constant"
+    )
+    found = augment.move_image(image, augment.compose([elastic, turn]))[..., 0]
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_composed_strength_zero_is_the_identity_bit_for_bit():
+    image = np.random.default_rng(0).random((*SIZE, 3)).astype(np.float32)
+    names = [*RIGID, "elastic", *RIGID, "elastic"]
+
+    @jax.jit
+    def everything(strength):
+        motion = drawn(names, jax.random.key(0), strength=strength)
+        return (
+            augment.move_image(image, motion),
+            augment.move_points(jnp.array([[3.0, 5.0]]), motion),
+            augment.move_boxes(jnp.array([[3.0, 5.0, 7.0, 6.5]]), motion),
+        )
+
+    same, point, box = everything(0.0)
+    np.testing.assert_array_equal(same, image)
+    assert point.tolist() == [[3, 5]]
+    assert box.tolist() == [[3, 5, 7, 6.5]]
+    assert not np.array_equal(everything(1.0)[0], image)
+
+
+def test_masks_keep_their_labels_and_their_type():
+    labels = np.random.default_rng(0).choice([2, 1000, 70_000_001], SIZE).astype(np.int32)
+    motion = augment.draw_rotate(KEYS[0], SIZE, degrees=30.0)
+    moved = augment.move_mask(labels, motion, fill=-1)
+    assert moved.dtype == np.int32
+    assert np.unique(moved).tolist() == [-1, 2, 1000, 70_000_001]
+    assert augment.move_mask(labels > 2, motion).dtype == np.bool_
+    assert np.unique(augment.move_mask(labels, motion, border="edge")).min() == 2
+
+
+def test_sizes_must_fit():
+    smaller = augment.draw_crop(KEYS[0], SIZE, new_size=(20, 20))
+    turn = augment.draw_rotate(KEYS[0], SIZE)
+    composed = augment.compose([turn, smaller])
+    assert augment.move_image(marked(), composed).shape == (20, 20, 1)
+    assert augment.move_mask(marked()[..., 0], composed).shape == (20, 20)
+    with pytest.raises(
+        ValueError, match=r"one gives \(20, 20\), the next was drawn for \(40, 48\)"
+    ):
+        augment.compose([smaller, turn])
+    with pytest.raises(ValueError, match=r"motions=\[\]: expected at least one"):
+        augment.compose([])
+    with pytest.raises(ValueError, match=r"image of size \(5, 5\): the motion is for \(40, 48\)"):
+        augment.move_image(np.zeros((5, 5, 1), np.float32), turn)
+    with pytest.raises(ValueError, match=r"mask of size \(5, 5\): the motion is for \(40, 48\)"):
+        augment.move_mask(np.zeros((5, 5), bool), turn)
+
+
+def test_what_lies_behind_the_horizon_is_outside():
+    size = (20, 20)
+    corners = np.array([[4.0, 6], [4, 13], [19.5, 19.5], [19.5, -0.5]])
+    matrix = augment.perspective_matrix(corners.astype(np.float32), size)
+    # Twice over, the horizon comes down into the canvas; nothing beyond it is mirrored back.
+    motion = augment.Motion((matrix,), size, size)
+    image = augment.move_image(np.ones((*size, 1), np.float32), augment.compose([motion] * 3))
+    assert np.all(np.isfinite(image))
+    assert not np.any(image[:3])

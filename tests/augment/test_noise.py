@@ -1,0 +1,220 @@
+import functools
+import io
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import skimage
+from PIL import Image
+from scipy import fft
+
+from cnnjax.augment import noise
+from cnnjax.augment.noise import additive_gaussian_noise, coarse_salt, jpeg, pepper, salt
+
+OPS = {
+    f.__name__: functools.partial(f, **options)
+    for f, options in [
+        (additive_gaussian_noise, {}),
+        (salt, {"fraction": (0.2, 0.6)}),
+        (pepper, {"fraction": (0.2, 0.6)}),
+        (coarse_salt, {"fraction": (0.3, 0.6), "size_fraction": (0.3, 0.9)}),
+        (jpeg, {}),
+    ]
+}
+KEY = jax.random.key(0)
+
+
+@pytest.fixture(params=OPS)
+def op(request):
+    return OPS[request.param]
+
+
+def picture(height=9, width=7, channels=3, seed=0):
+    return np.random.default_rng(seed).random((height, width, channels)).astype(np.float32)
+
+
+def test_plain_jit_and_vmap_agree(op):
+    keys = jax.random.split(KEY, 3)
+    images = np.stack([picture(seed=s) for s in range(3)])
+    batched = jax.jit(jax.vmap(op))(keys, images)
+    assert batched.shape == images.shape
+    assert batched.dtype == images.dtype
+    assert batched.min() >= 0
+    assert batched.max() <= 1
+    jitted = jax.jit(op)
+    for key, image, expected in zip(keys, images, batched, strict=True):
+        np.testing.assert_allclose(jitted(key, image), expected, atol=1e-6)
+    np.testing.assert_allclose(op(keys[0], images[0]), batched[0], atol=1e-6)
+
+
+def test_a_key_decides_the_result(op):
+    jitted = jax.jit(op)
+    first, again, other = (jitted(jax.random.key(k), picture()) for k in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.allclose(first, other, atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (5, 9, 3)])
+def test_strength_changes_without_recompiling_and_zero_is_the_identity(op, shape):
+    traced = 0
+
+    @jax.jit
+    def at(strength, key, image):
+        nonlocal traced
+        traced += 1
+        return op(key, image, strength=strength)
+
+    image = picture(*shape)
+    for k in range(5):
+        assert np.array_equal(at(0.0, jax.random.key(k), image), image)
+    few, many = (
+        np.mean([np.abs(at(s, jax.random.key(k), image) - image).mean() for k in range(10)])
+        for s in (0.5, 1.0)
+    )
+    assert traced == 1
+    assert 0 < few < many
+
+
+def test_the_type_stays(op):
+    image = jnp.asarray(picture(4, 4, 1), jnp.float16)
+    assert op(KEY, image).dtype == jnp.float16
+    assert np.array_equal(op(KEY, image, strength=0.0), image)
+
+
+@pytest.mark.parametrize(
+    ("op", "options", "message"),
+    [
+        (additive_gaussian_noise, {"deviation": -0.1}, r"deviation=-0\.1: expected"),
+        (salt, {"fraction": 1.1}, r"fraction=1\.1: expected .* within \[0, 1\]"),
+        (pepper, {"fraction": (0.5, 0.1)}, "fraction="),
+        (coarse_salt, {"fraction": -1}, "fraction=-1"),
+        (coarse_salt, {"size_fraction": (0.5, 2.0)}, "size_fraction="),
+        (jpeg, {"quality": 0}, r"quality=0: expected .* within \[1, 100\]"),
+        (jpeg, {"quality": 101}, "quality=101"),
+    ],
+)
+def test_bad_ranges_are_refused(op, options, message):
+    with pytest.raises(ValueError, match=message):
+        op(KEY, picture(), **options)
+
+
+def test_noise_has_its_deviation_and_is_independent():
+    image = np.full((200, 100, 3), 0.5, np.float32)
+    added = np.asarray(additive_gaussian_noise(KEY, image, deviation=0.1)) - 0.5
+    # 60,000 numbers: a standard error of 0.0004 for the mean, 0.0003 for the deviation.
+    np.testing.assert_allclose(added.mean(), 0, atol=0.002)
+    np.testing.assert_allclose(added.std(), 0.1, atol=0.0015)
+    np.testing.assert_allclose(np.mean(np.abs(added) < 0.1), 0.6827, atol=0.01)
+    for shifted in (added[1:, :, :], added[:, 1:, :], added[:, :, 1:]):
+        own = added[: shifted.shape[0], : shifted.shape[1], : shifted.shape[2]]
+        assert abs(np.mean(own * shifted)) < 0.01 * 5 / np.sqrt(shifted.size)
+
+
+@pytest.mark.parametrize(("op", "colour"), [(salt, 1.0), (pepper, 0.0)])
+def test_salt_and_pepper_set_whole_pixels_as_often_as_they_say(op, colour):
+    image = np.full((150, 100, 3), 0.5, np.float32)
+    result = np.asarray(op(KEY, image, fraction=0.2))
+    assert set(np.unique(result)) == {0.5, np.float32(colour)}
+    assert np.array_equal(result[..., 0], result[..., 2])
+    # Five standard errors.
+    changed = result[..., 0] != 0.5
+    np.testing.assert_allclose(changed.mean(), 0.2, atol=5 * np.sqrt(0.16 / changed.size))
+    assert np.all(op(KEY, image, fraction=1.0) == colour)
+
+
+def test_coarse_salt_sets_blocks():
+    image = np.full((160, 80, 3), 0.5, np.float32)
+    result = np.asarray(coarse_salt(KEY, image, fraction=0.3, size_fraction=0.25))
+    assert set(np.unique(result)) == {0.5, 1.0}
+    blocks = result.reshape(40, 4, 20, 4, 3)
+    assert np.array_equal(blocks, np.broadcast_to(blocks[:, :1, :, :1, :1], blocks.shape))
+    white = blocks[:, 0, :, 0, 0] == 1
+    np.testing.assert_allclose(white.mean(), 0.3, atol=5 * np.sqrt(0.21 / white.size))
+
+
+def test_coarse_grids_are_enlarged_by_nearest_and_have_at_least_three_cells():
+    image = np.zeros((10, 7, 1), np.float32)
+    for k in range(5):
+        # 0.6 · 10 and 0.6 · 7 pixels are 6 × 4 cells.
+        found = coarse_salt(jax.random.key(k), image, fraction=0.5, size_fraction=0.6)[..., 0]
+        rows, columns = np.arange(10) * 6 // 10, np.arange(7) * 4 // 7
+        cells = found[np.unique(rows, return_index=True)[1]]
+        cells = cells[:, np.unique(columns, return_index=True)[1]]
+        assert cells.shape == (6, 4)
+        assert np.array_equal(cells[rows][:, columns], found)
+        fewest = np.asarray(coarse_salt(jax.random.key(k), image, fraction=0.5, size_fraction=0.0))
+        assert np.array_equal(fewest[:4], np.broadcast_to(fewest[:1], (4, 7, 1)))
+    sizes = functools.partial(coarse_salt, fraction=0.5, size_fraction=(0.0, 1.0))
+    many = jax.jit(jax.vmap(sizes, (0, None)))(jax.random.split(KEY, 300), image)
+    edges = np.mean(np.abs(np.diff(many, axis=1)), (1, 2, 3))
+    # From 2 edges among 9 on to 9, half of which show.
+    assert edges.min() <= 2 / 9
+    assert edges.max() > 0.5
+    np.testing.assert_allclose(many.mean(), 0.5, atol=0.05)
+
+
+def astronaut(height, width, channels):
+    whole = skimage.data.astronaut()[50 : 50 + 2 * height : 2, 150 : 150 + 2 * width : 2]
+    if channels == 1:
+        whole = np.asarray(Image.fromarray(whole).convert("L"))[..., None]
+    return whole.astype(np.float32) / 255
+
+
+def pillow(image, quality):
+    levels = np.uint8(np.round(image * 255))
+    file = io.BytesIO()
+    Image.fromarray(levels.squeeze()).save(file, "JPEG", quality=quality, subsampling=0)
+    return np.asarray(Image.open(file)).reshape(image.shape) / 255
+
+
+@pytest.mark.parametrize("quality", [5, 30, 50, 75, 95])
+@pytest.mark.parametrize("shape", [(96, 80, 3), (61, 99, 3), (61, 99, 1)])
+def test_jpeg_is_pillows_round_trip(shape, quality):
+    image = astronaut(*shape)
+    found, expected = jpeg(KEY, image, quality=quality), pillow(image, quality)
+    apart = np.abs(found - expected) * 255
+    lost = np.abs(image - expected).mean() * 255
+    # libjpeg computes in integers: pixels differ by a level or two, and here and there a
+    # coefficient rounds to the other side, which its whole block shows.
+    assert apart.mean() < min(0.6, 0.2 * lost)
+    assert np.mean(apart <= 2.5) > 0.95
+
+
+def test_a_grey_block_is_scipys_dct_rounded_to_the_table():
+    image = np.random.default_rng(1).integers(0, 256, (8, 16, 1)).astype(np.float32) / 255
+    found = np.asarray(jpeg(KEY, image, quality=50))[..., 0] * 255
+    for first in (0, 8):
+        block = image[:, first : first + 8, 0] * 255
+        coefficients = fft.dctn(block - 128, norm="ortho")
+        # At quality 50 the table is the standard's own.
+        rounded = np.round(coefficients / noise._LUMINANCE) * noise._LUMINANCE
+        expected = np.clip(fft.idctn(rounded, norm="ortho") + 128, 0, 255)
+        np.testing.assert_allclose(found[:, first : first + 8], expected, atol=0.51)
+
+
+@pytest.mark.parametrize("quality", [1, 10, 33, 50, 67, 99])
+def test_tables_are_those_that_pillow_writes(quality):
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "JPEG", quality=quality)
+    written = Image.open(file).quantization
+    for which, table in enumerate([noise._LUMINANCE, noise._CHROMINANCE]):
+        scaled = noise._scaled(table, jnp.int32(quality))
+        assert np.array_equal(np.ravel(scaled), written[which])
+
+
+def test_jpeg_at_quality_100_is_no_compression_and_worse_is_worse():
+    image = astronaut(40, 40, 3)
+    assert np.array_equal(jpeg(KEY, image, quality=100), image)
+    lost = [np.abs(jpeg(KEY, image, quality=q) - image).mean() for q in (90, 50, 10)]
+    assert 0 < lost[0] < lost[1] < lost[2]
+    assert np.array_equal(jpeg(KEY, image, quality=40, strength=9.0), jpeg(KEY, image, quality=1))
+
+
+def test_padding_leaves_the_inner_blocks_alone():
+    image = astronaut(24, 24, 1)
+    np.testing.assert_allclose(
+        jpeg(KEY, image[:19, :21], quality=30)[:16, :16],
+        jpeg(KEY, image, quality=30)[:16, :16],
+        atol=1 / 255 + 1e-6,
+    )

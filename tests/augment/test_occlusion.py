@@ -1,0 +1,167 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import skimage
+from scipy import ndimage
+
+from cnnjax.augment.occlusion import cutout, emboss, superpixel
+
+OPS = {
+    "cutout": functools.partial(cutout, fraction=(0.3, 0.9), value=(0.0, 1.0)),
+    "emboss": emboss,
+    "superpixel": functools.partial(superpixel, probability=(0.5, 1.0), segments=6),
+}
+KEY = jax.random.key(0)
+
+
+@pytest.fixture(params=OPS)
+def op(request):
+    return OPS[request.param]
+
+
+def picture(height=9, width=7, channels=3, seed=0):
+    return np.random.default_rng(seed).random((height, width, channels)).astype(np.float32)
+
+
+def test_plain_jit_and_vmap_agree(op):
+    keys = jax.random.split(KEY, 3)
+    images = np.stack([picture(seed=s) for s in range(3)])
+    batched = jax.jit(jax.vmap(op))(keys, images)
+    assert batched.shape == images.shape
+    assert batched.dtype == images.dtype
+    assert batched.min() >= 0
+    assert batched.max() <= 1
+    jitted = jax.jit(op)
+    for key, image, expected in zip(keys, images, batched, strict=True):
+        np.testing.assert_allclose(jitted(key, image), expected, atol=1e-6)
+    np.testing.assert_allclose(op(keys[0], images[0]), batched[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (5, 9, 3)])
+def test_strength_and_key_change_without_recompiling_and_zero_is_the_identity(op, shape):
+    traced = 0
+
+    @jax.jit
+    def at(strength, key, image):
+        nonlocal traced
+        traced += 1
+        return op(key, image, strength=strength)
+
+    image = picture(*shape)
+    keys = [jax.random.key(k) for k in range(10)]
+    assert all(np.array_equal(at(0.0, key, image), image) for key in keys)
+    few, many = (
+        np.mean([np.abs(at(s, key, image) - image).mean() for key in keys]) for s in (0.5, 1.0)
+    )
+    assert 0 < few < many
+    assert np.array_equal(at(1.0, keys[1], image), at(1.0, keys[1], image))
+    assert not np.allclose(at(1.0, keys[1], image), at(1.0, keys[2], image), atol=1e-3)
+    assert traced == 1
+
+
+def test_the_type_stays(op):
+    image = jnp.asarray(picture(8, 8, 1), jnp.float16)
+    result = jax.jit(op)(KEY, image)
+    assert result.dtype == jnp.float16
+
+
+@pytest.mark.parametrize(
+    ("op", "options", "message"),
+    [
+        (cutout, {"fraction": 1.5}, r"fraction=1\.5: expected .* within \[0, 1\]"),
+        (cutout, {"value": -1.0}, "value="),
+        (emboss, {"alpha": (0.5, 2.0)}, "alpha="),
+        (emboss, {"relief": -1.0}, "relief="),
+        (superpixel, {"probability": 2.0}, "probability="),
+        (superpixel, {"segments": 0}, "segments=0: expected at least 1"),
+        (superpixel, {"iterations": 0}, "iterations=0: expected at least 1"),
+        (superpixel, {"compactness": 0.0}, r"compactness=0\.0: expected a number above 0"),
+    ],
+)
+def test_bad_options_are_refused(op, options, message):
+    with pytest.raises(ValueError, match=message):
+        op(KEY, picture(), **options)
+
+
+def test_cutout_is_a_square_anywhere():
+    image = np.full((20, 12, 2), 0.25, np.float32)
+    op = functools.partial(cutout, fraction=0.5, value=0.75)
+    cut = np.asarray(jax.jit(jax.vmap(op, (0, None)))(jax.random.split(KEY, 2000), image))
+    assert set(np.unique(cut)) == {0.25, 0.75}
+    filled = cut[..., 0] == 0.75
+    assert np.array_equal(filled, cut[..., 1] == 0.75)
+    rows, columns = filled.any(2), filled.any(1)
+    assert np.array_equal(filled, rows[:, :, None] & columns[:, None, :])
+    # Half of the shorter side, or less where the border cuts it, but never less than half of it.
+    for lines in (rows, columns):
+        assert set(lines.sum(1)) == {3, 4, 5, 6}
+        assert np.all(np.abs(np.diff(lines.astype(int), axis=1)).sum(1) <= 2)
+    # Every pixel well inside is as likely: 6 of 20 rows times 6 of 12 columns.
+    np.testing.assert_allclose(filled[:, 3:-3, 3:-3].mean(0), 0.15, atol=0.04)
+
+
+@pytest.mark.parametrize(("alpha", "relief"), [(1.0, 0.0), (0.4, 0.7)])
+def test_emboss_is_scipys_correlation_with_imgaugs_kernel(alpha, relief):
+    s = relief
+    kernel = np.array([[-1 - s, 0 - s, 0], [0 - s, 1, 0 + s], [0, 0 + s, 1 + s]])
+    identity = np.zeros((3, 3))
+    identity[1, 1] = 1
+    kernel = (1 - alpha) * identity + alpha * kernel
+    image = picture()
+    expected = ndimage.correlate(image, kernel[..., None], mode="nearest")
+    found = emboss(KEY, image, alpha=alpha, relief=relief)
+    np.testing.assert_allclose(found, np.clip(expected, 0, 1), atol=1e-6)
+
+
+def test_flat_quadrants_stay():
+    image = np.zeros((16, 16, 3), np.float32)
+    image[:8, :8], image[:8, 8:], image[8:, :8] = [1, 0, 0], [0, 1, 0], [0.2, 0.4, 0.9]
+    # 9 segments straddle the quadrants at first, and are padded: 16 is no multiple of 3.
+    for segments in (4, 9):
+        flat = superpixel(KEY, image, probability=1.0, segments=segments)
+        np.testing.assert_allclose(flat, image, atol=1e-6)
+
+
+def test_one_segment_is_the_mean_and_as_many_as_pixels_is_the_image():
+    image = picture(6, 6)
+    mean = np.broadcast_to(image.mean((0, 1)), image.shape)
+    np.testing.assert_allclose(superpixel(KEY, image, probability=1.0, segments=1), mean, atol=1e-6)
+    fine = superpixel(KEY, image, probability=1.0, segments=36, compactness=100.0)
+    np.testing.assert_allclose(fine, image, atol=1e-6)
+
+
+def test_segments_are_replaced_as_often_as_they_should_and_whole():
+    image = picture(24, 24)
+    flat = np.asarray(superpixel(KEY, image, probability=1.0, segments=16))
+    op = functools.partial(superpixel, probability=0.3, segments=16)
+    some = np.asarray(jax.jit(jax.vmap(op, (0, None)))(jax.random.split(KEY, 200), image))
+    replaced = np.all(np.abs(some - flat) < 1e-5, axis=-1)
+    np.testing.assert_array_equal(some[~replaced], np.broadcast_to(image, some.shape)[~replaced])
+    # 3,200 segments: five standard errors are 0.04.
+    np.testing.assert_allclose(replaced.mean(), 0.3, atol=0.05)
+    colours, segment = np.unique(np.round(flat, 5).reshape(-1, 3), axis=0, return_inverse=True)
+    assert 12 <= len(colours) <= 16
+    for which in range(len(colours)):
+        own = replaced.reshape(200, -1)[:, segment.ravel() == which]
+        assert np.all(own.all(1) | ~own.any(1))
+
+
+def test_variance_within_segments_is_about_that_of_scikit_images_slic():
+    image = skimage.transform.resize(skimage.data.astronaut(), (66, 64), anti_aliasing=True)
+    image = image.astype(np.float32)
+    labels = skimage.segmentation.slic(image, n_segments=64, compactness=10, start_label=0)
+    theirs = np.stack(
+        [
+            np.asarray(ndimage.mean(image[..., c], labels, np.arange(labels.max() + 1)))[labels]
+            for c in range(3)
+        ],
+        axis=-1,
+    )
+    ours = np.asarray(superpixel(KEY, image, probability=1.0, segments=64))
+    assert len(np.unique(np.round(ours, 5).reshape(-1, 3), axis=0)) <= 72
+    assert np.mean((ours - image) ** 2) <= 1.3 * np.mean((theirs - image) ** 2)
+    squares = superpixel(KEY, image, probability=1.0, segments=64, compactness=1e3)
+    assert np.mean((ours - image) ** 2) < 0.7 * np.mean((squares - image) ** 2)

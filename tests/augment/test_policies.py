@@ -1,0 +1,193 @@
+"""Policies of the catalogue's operations: how often what is applied, and how strongly."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cnnjax import augment
+from cnnjax.augment.policies import (
+    AugMix,
+    OneOf,
+    RandAugment,
+    Sequence,
+    SomeOf,
+    TrivialAugment,
+    move,
+)
+
+KEY = jax.random.key(0)
+
+
+def add(key, image, *, amount, strength):
+    """Adds a number: what was applied to an image can be read off it."""
+    del key
+    return image + amount * strength
+
+
+def adding(*amounts):
+    return tuple(functools.partial(add, amount=amount) for amount in amounts)
+
+
+def zeros(batch):
+    return jnp.zeros((batch, 2, 3, 1)), jnp.zeros(batch, jnp.int32)
+
+
+def real(batch=7):
+    rng = np.random.default_rng(0)
+    return rng.random((batch, 9, 12, 3)).astype(np.float32), np.zeros(batch, np.int32)
+
+
+GEOMETRY = functools.partial(
+    move,
+    draws=(
+        augment.draw_rotate,
+        functools.partial(augment.draw_shear_x, ratio=(-0.3, 0.3)),
+        augment.draw_perspective,
+    ),
+)
+OPERATIONS = (GEOMETRY, augment.horizontal_flip, functools.partial(augment.scale, factor=0.7))
+ALL = [
+    Sequence(OPERATIONS),
+    OneOf(OPERATIONS),
+    SomeOf(OPERATIONS, least=1),
+    RandAugment(OPERATIONS),
+    TrivialAugment(OPERATIONS),
+    AugMix(OPERATIONS),
+    Sequence((OneOf(OPERATIONS), SomeOf(OPERATIONS))),
+]
+
+
+@pytest.fixture(params=ALL, ids=lambda policy: type(policy).__name__, scope="module")
+def policy(request):
+    """A policy and its compiled form, with the number of times it was traced."""
+    traces = []
+
+    def traced(key, images, labels, strength):
+        traces.append(images.shape)
+        return request.param(key, images, labels, strength)
+
+    return request.param, jax.jit(traced), traces
+
+
+def test_strength_is_traced_and_zero_gives_the_images_back(policy):
+    _, compiled, traces = policy
+    images, labels = real()
+    strong = compiled(KEY, images, labels, 1.0)
+    weak = compiled(KEY, images, labels, 0.0)
+    np.testing.assert_array_equal(weak, images)
+    assert np.abs(np.asarray(strong) - images).max() > 0.05
+    assert len(traces) == 1
+    assert 0 <= strong.min() <= strong.max() <= 1
+
+
+def test_the_same_key_gives_the_same_bits_and_another_key_others(policy):
+    _, compiled, _ = policy
+    images, labels = real()
+    first = np.asarray(compiled(KEY, images, labels, 1.0))
+    assert first.tobytes() == np.asarray(compiled(KEY, images, labels, 1.0)).tobytes()
+    assert np.any(first != np.asarray(compiled(jax.random.key(1), images, labels, 1.0)))
+
+
+def test_a_strength_for_each_image(policy):
+    _, compiled, _ = policy
+    images, labels = real()
+    strengths = np.array([0, 1, 0, 1, 0, 1, 0], np.float32)
+    mixed = np.asarray(compiled(KEY, images, labels, strengths))
+    np.testing.assert_array_equal(mixed[::2], images[::2])
+    whole = np.asarray(compiled(KEY, images, labels, np.ones(7, np.float32)))
+    np.testing.assert_allclose(mixed[1::2], whole[1::2], atol=1e-6)
+
+
+def test_a_policy_equals_itself_compiled(policy):
+    plain, compiled, _ = policy
+    images, labels = real()
+    np.testing.assert_allclose(
+        plain(KEY, images, labels, 0.5), compiled(KEY, images, labels, 0.5), atol=1e-5
+    )
+
+
+def test_a_sequence_applies_everything_in_order():
+    double = lambda key, image, *, strength: image * 2 * strength  # noqa: E731
+    out = Sequence((*adding(1.0), double, *adding(3.0)))(KEY, *zeros(4))
+    assert np.unique(out).tolist() == [5.0]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 8, 9, 31])
+def test_one_of_gives_each_image_exactly_one(batch):
+    out = np.asarray(OneOf(adding(1.0, 10.0, 100.0))(KEY, *zeros(batch)))
+    assert np.isin(out, [1.0, 10.0, 100.0]).all()
+    assert (out == out[:, :1, :1]).all()
+    counts = [np.sum(out[:, 0, 0, 0] == amount) for amount in (1.0, 10.0, 100.0)]
+    assert max(counts) <= -(-batch // 3)
+
+
+@pytest.mark.parametrize("batch", [1, 4, 5])
+def test_one_of_is_fair_to_every_image(batch):
+    # 3,000 draws of a third: five standard deviations are 0.043.
+    choose = jax.vmap(lambda key: OneOf(adding(1.0, 10.0, 100.0))(key, *zeros(batch))[:, 0, 0, 0])
+    chosen = np.asarray(jax.jit(choose)(jax.random.split(KEY, 3000)))
+    for amount in (1.0, 10.0, 100.0):
+        np.testing.assert_allclose(np.mean(chosen == amount, axis=0), 1 / 3, atol=0.043)
+
+
+def test_one_of_keeps_the_images_in_their_places():
+    images = jnp.arange(10.0)[:, None, None, None] * jnp.ones((1, 2, 2, 1))
+    out = OneOf(adding(1000.0, 2000.0))(KEY, images, jnp.zeros(10, jnp.int32))
+    np.testing.assert_array_equal(out % 1000, images)
+
+
+def test_some_of_picks_between_least_and_most():
+    out = np.asarray(SomeOf(adding(1, 10, 100, 1000), least=1, most=3)(KEY, *zeros(4000)))
+    picked = np.array([sum(int(digit) for digit in str(int(each))) for each in out[:, 0, 0, 0]])
+    # A third each, within five standard deviations.
+    np.testing.assert_allclose(
+        np.bincount(picked, minlength=5) / 4000, [0, 1 / 3, 1 / 3, 1 / 3, 0], atol=0.038
+    )
+    single = out[picked == 1, 0, 0, 0]
+    for amount in (1, 10, 100, 1000):
+        assert abs(np.mean(single == amount) - 0.25) < 0.06
+
+
+def test_randaugment_draws_each_round_anew():
+    out = np.asarray(RandAugment(adding(1.0, 10.0), rounds=2)(KEY, *zeros(4000)))[:, 0, 0, 0]
+    shares = [np.mean(out == total) for total in (2.0, 11.0, 20.0)]
+    np.testing.assert_allclose(shares, [0.25, 0.5, 0.25], atol=0.04)
+
+
+def test_trivialaugment_draws_its_strength_evenly():
+    out = np.asarray(TrivialAugment(adding(1.0))(KEY, *zeros(4000), 0.5))[:, 0, 0, 0]
+    np.testing.assert_allclose(np.quantile(out, [0.0, 0.5, 1.0]), [0.0, 0.25, 0.5], atol=0.02)
+
+
+def test_augmix_has_the_published_moments():
+    # Each operation adds a; a chain adds a·depth, on average 2a; the weights sum to 1; E m = 1/2.
+    amount = 0.01
+    out = np.asarray(AugMix(adding(amount))(KEY, *zeros(20_000)))[:, 0, 0, 0]
+    assert abs(out.mean() - amount) < 5 * out.std() / np.sqrt(20_000)
+    # depths d of variance 2/3, w of E w² = 1/6: E(Σ w d)² = 4 + 3·(2/3)/6; E m² = 1/3.
+    np.testing.assert_allclose(np.mean(out**2), amount**2 * (4 + 1 / 3) / 3, rtol=0.04)
+
+
+def test_a_chain_of_motions_is_one_resample():
+    image = real(1)[0][0]
+    text = jax.make_jaxpr(functools.partial(GEOMETRY, KEY))(image).pretty_print()
+    separate = jax.make_jaxpr(functools.partial(augment.rotate, KEY))(image).pretty_print()
+    assert text.count("gather[") == separate.count("gather[")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: SomeOf(OPERATIONS, least=2, most=1), "least=2, most=1: expected"),
+        (lambda: SomeOf(OPERATIONS, most=9), "most=9: expected"),
+        (lambda: Sequence(())(KEY, *zeros(2)), "operations=.*at least one"),
+        (lambda: OneOf(())(KEY, *zeros(2)), "operations=.*at least one"),
+        (lambda: move(KEY, zeros(1)[0][0], draws=()), "at least one"),
+    ],
+)
+def test_bad_input_is_refused(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()
