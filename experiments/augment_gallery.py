@@ -149,7 +149,7 @@ def draw(image, path: pathlib.Path) -> None:
                 place[number, 3:], [image, *row(operation, image, number)], strict=True
             ):
                 cell.imshow(tile[..., 0] if tile.shape[-1] == 1 else tile, **shown)
-    figure.savefig(path, dpi=110, pil_kwargs={"quality": 88})
+    figure.savefig(path, dpi=110, pil_kwargs={"quality": 80})
     pyplot.close(figure)
 
 
