@@ -20,6 +20,7 @@ from cnnjax.augment.colour import (
     sharpen,
     solarise,
 )
+from cnnjax.augment.distortion import Distortion, Draw
 from cnnjax.augment.elastic import displacement_field, smoothing_matrix
 from cnnjax.augment.geometry import (
     affine_matrix,
@@ -50,7 +51,6 @@ from cnnjax.augment.policies import (
     TrivialAugment,
     move,
 )
-from cnnjax.augment.policy import Draw, Policy
 from cnnjax.augment.signals import additive_noise, gain, pitch, shift, speed, time_mask
 from cnnjax.augment.transforms import (
     crop,
@@ -83,10 +83,10 @@ from cnnjax.augment.weather import clouds, fast_snowy_landscape, fog, octave_noi
 __all__ = [
     "NAMES",
     "AugMix",
+    "Distortion",
     "Draw",
     "Motion",
     "OneOf",
-    "Policy",
     "RandAugment",
     "Sequence",
     "SomeOf",

@@ -13,8 +13,8 @@ from cnnjax.augment.colour import (
     sharpen,
     solarise,
 )
+from cnnjax.augment.distortion import Distortion, valid_field
 from cnnjax.augment.policies import AugMix, OneOf, RandAugment, Sequence, TrivialAugment, move
-from cnnjax.augment.policy import Policy, valid_field
 from cnnjax.augment.transforms import (
     draw_horizontal_flip,
     draw_rotate,
@@ -109,8 +109,8 @@ def build(name: str, **ranges) -> Callable | None:
 
     Args:
       name: One of `NAMES`.
-      **ranges: Values for the fields of `Policy` that differ from the named policy's; only for the
-        first five.
+      **ranges: Values for the fields of `Distortion` that differ from the named policy's; only for
+        the first five.
 
     Returns:
       The policy, to be called as `policy(key, images, labels, strength)`, or None for "none".
@@ -129,7 +129,7 @@ shear, scale, translation, alpha, sigma, flip_horizontal, flip_vertical, noise, 
 gentle_labels, gentle.
     """
     choose("augment.name", name, NAMES)
-    fields = [field.name for field in dataclasses.fields(Policy)]
+    fields = [field.name for field in dataclasses.fields(Distortion)]
     for key in ranges:
         choose("augment.ranges", key, fields)
     if name == "none":
@@ -144,4 +144,4 @@ gentle_labels, gentle.
             )
         return _CATALOGUE[name]
     given = {key: valid_field(key, value) for key, value in ranges.items()}
-    return Policy(**{**_RANGES[name], **given})
+    return Distortion(**{**_RANGES[name], **given})

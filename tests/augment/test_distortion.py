@@ -12,7 +12,7 @@ from cnnjax.errors import UserError
 COUNT = 2000
 SIZE = (12, 10)
 NAMES = [name for name in augment.NAMES if name != "none"]
-EVERYTHING = augment.Policy(
+EVERYTHING = augment.Distortion(
     rotation=10.0,
     shear=0.1,
     scale=0.1,
@@ -173,7 +173,7 @@ def test_gentle_labels_within_one_batch_touch_only_their_own_images():
 
 
 def test_one_property_draws_the_same_whatever_the_others_are():
-    alone = draw(augment.Policy(rotation=7.5))
+    alone = draw(augment.Distortion(rotation=7.5))
     together = draw(augment.build("affine_elastic"))
     np.testing.assert_array_equal(alone.rotation, together.rotation)
 
@@ -181,7 +181,7 @@ def test_one_property_draws_the_same_whatever_the_others_are():
 def test_flips_happen_as_often_as_asked_and_mirror_exactly():
     images, labels = batch(400)
     for name, axis in (("flip_horizontal", 2), ("flip_vertical", 1)):
-        jitted = jax.jit(augment.Policy(**{name: 0.5}))
+        jitted = jax.jit(augment.Distortion(**{name: 0.5}))
         for strength, expected in ((1.0, 0.5), (0.5, 0.25), (3.0, 1.0)):
             flipped = np.asarray(jitted(jax.random.key(1), images, labels, strength))
             is_mirror = np.all(flipped == np.flip(images, axis), axis=(1, 2, 3))
@@ -193,7 +193,7 @@ def test_flips_happen_as_often_as_asked_and_mirror_exactly():
 def test_noise_has_its_deviation_and_is_not_clipped():
     images = jnp.zeros((100, *SIZE, 1))
     labels = jnp.zeros(100, int)
-    noisy = augment.Policy(noise=0.2)(jax.random.key(1), images, labels, 0.5)
+    noisy = augment.Distortion(noise=0.2)(jax.random.key(1), images, labels, 0.5)
     np.testing.assert_allclose(noisy.std(), 0.1, rtol=0.03)
     np.testing.assert_allclose(noisy.mean(), 0, atol=0.005)
 
@@ -216,7 +216,7 @@ def test_signals_shift_and_stretch():
     signal = np.zeros((50, 40, 1), np.float32)
     signal[:, 20] = 1
     labels = np.zeros(50, np.int32)
-    shift = augment.Policy(translation=3.0)
+    shift = augment.Distortion(translation=3.0)
     moved = np.asarray(jax.jit(shift)(jax.random.key(0), signal, labels))
     assert moved.shape == signal.shape
     # Linear interpolation splits the impulse; its mass and its shifted place stay.
@@ -226,21 +226,21 @@ def test_signals_shift_and_stretch():
         place - 20, shift.draw(jax.random.split(jax.random.key(0), 3)[0], labels).translation[1],
         atol=1e-3,
     )  # fmt: skip
-    warped = jax.jit(augment.Policy(scale=0.1, alpha=10.0, noise=0.1))
+    warped = jax.jit(augment.Distortion(scale=0.1, alpha=10.0, noise=0.1))
     np.testing.assert_array_equal(warped(jax.random.key(0), signal, labels, 0.0), signal)
     assert warped(jax.random.key(0), signal, labels, 1.0).shape == signal.shape
 
 
 @pytest.mark.parametrize("name", ["rotation", "shear", "flip_vertical"])
 def test_signals_cannot_turn(name):
-    policy = augment.Policy(**{name: 0.5})
+    policy = augment.Distortion(**{name: 0.5})
     with pytest.raises(ValueError, match=f"{name}=0.5: expected 0 for signals"):
         policy(jax.random.key(0), jnp.zeros((2, 40, 1)), jnp.zeros(2, int))
 
 
 def test_anything_but_images_and_signals_is_refused():
     with pytest.raises(ValueError, match=r"images of shape \(2, 3\): expected \(batch, height"):
-        augment.Policy(noise=1.0)(jax.random.key(0), jnp.zeros((2, 3)), jnp.zeros(2, int))
+        augment.Distortion(noise=1.0)(jax.random.key(0), jnp.zeros((2, 3)), jnp.zeros(2, int))
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ class Draw(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Policy:
+class Distortion:
     """Distorts every image of a batch by its own draw; all geometry is one bilinear resample.
 
     Each range is what is drawn from at strength 1. The strength s multiplies rotation, shear,
@@ -82,7 +82,7 @@ class Policy:
 
     >>> import jax, jax.numpy as jnp
     >>> from cnnjax import augment
-    >>> policy = augment.Policy(rotation=15.0, translation=2.0)
+    >>> policy = augment.Distortion(rotation=15.0, translation=2.0)
     >>> images = jnp.ones((4, 28, 28, 1))
     >>> policy(jax.random.key(0), images, jnp.zeros(4, int), 0.5).shape
     (4, 28, 28, 1)
