@@ -88,7 +88,12 @@ def default() -> ConfigDict:
             },
             "model": {"name": "lenet5_modern", "options": {}},
             "features": (),
-            "augment": {"name": "none", "strength": 1.0, "ranges": {}},
+            "augment": {
+                "name": "none",
+                "mix": "none",  # or "mixup", "cutmix": the batch with itself, after the distortion
+                "strength": 1.0,
+                "ranges": {},
+            },
             "optimizer": {
                 "name": "adamw",
                 "learning_rate": 1e-3,
@@ -334,6 +339,15 @@ def steps(config: ConfigDict, examples: int) -> int:
     return config.steps or max(1, round(config.epochs * examples / config.batch_size))
 
 
+def augmentation(section: ConfigDict) -> str:
+    """Returns the words of an `augment` section: the policy and the mixture.
+
+    >>> augmentation(ConfigDict({"name": "affine", "mix": "cutmix"}))
+    'affine+cutmix'
+    """
+    return "+".join(word for word in (section.name, section.mix) if word != "none") or "none"
+
+
 def validate(config: ConfigDict) -> None:
     """Checks one run's configuration before anything is loaded or compiled.
 
@@ -486,6 +500,7 @@ def _check_names(config: ConfigDict) -> None:
 
     choose("model.name", config.model.name, models.NAMES)
     choose("augment.name", config.augment.name, augment.NAMES)
+    choose("augment.mix", config.augment.mix, augment.MIXTURES)
     for name in config.features:
         choose("features", name, features.NAMES)
     known = dict.fromkeys([*invariance.NAMES, *invariance.SIGNAL_NAMES])

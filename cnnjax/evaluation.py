@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array
 from ml_collections import ConfigDict
 
+from cnnjax import config as configs
 from cnnjax import data, invariance, models, ops, train
 from cnnjax.sweep import Group, Run
 
@@ -225,7 +226,7 @@ def _describe(
         "split": run.measure_on,
         "model": run.model.name,
         "features": "+".join(run.features) or "none",
-        "augment": run.augment.name,
+        "augment": configs.augmentation(run.augment),
         "seed": run.seed,
         "train_size": int(plan.hypers.train_size[index]),
         "batch_size": run.batch_size,

@@ -154,7 +154,9 @@ def plan(group: Group, dataset: data.Dataset) -> evaluation.Plan:
         optimizer=functools.partial(optimizer.build, config.optimizer, steps),
         batch_size=config.batch_size,
         num_classes=dataset.num_classes,
+        mix=augment.MIXTURES[config.augment.mix],
     )
+    _check_augmentation(recipe, config, split)
     return evaluation.Plan(
         group=group,
         dataset=dataset,
@@ -165,6 +167,26 @@ def plan(group: Group, dataset: data.Dataset) -> evaluation.Plan:
         hypers=hypers(group.members, count),
         steps=steps,
     )
+
+
+def _check_augmentation(recipe: train.Recipe, config: ConfigDict, split: data.Split) -> None:
+    """Traces the distortion on the shapes of the data set: signals know fewer than images do."""
+
+    def distort(images: Any, labels: Any) -> Any:
+        key, images = jax.random.key(0), ops.unit(images)
+        if recipe.augment is not None:
+            images = recipe.augment(key, images, labels, 1.0)
+        if recipe.mix is not None:
+            images, _ = recipe.mix(key, images, jax.nn.one_hot(labels, recipe.num_classes))
+        return images
+
+    try:
+        jax.eval_shape(distort, split.images[:2], split.labels[:2])
+    except ValueError as error:
+        words = configs.augmentation(config.augment)
+        raise errors.UserError(
+            f"augment={words!r} on dataset.name={config.dataset.name!r}: {error}"
+        ) from None
 
 
 def hypers(members: Sequence[Run], count: int) -> train.Hyper:

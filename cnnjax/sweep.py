@@ -398,6 +398,6 @@ def _group_name(run: Run) -> str:
     left_out = (*NUMERIC, *configs.LAUNCH_WIDE, "sweep", "routes")
     structure = {k: v for k, v in configs.flatten(run.config).items() if k not in left_out}
     code = hashlib.sha256(json.dumps(structure, sort_keys=True).encode()).hexdigest()[:8]
-    augment = run.config.augment.name
+    augment = configs.augmentation(run.config.augment)
     words = [run.config.model.name, *run.config.features, *([] if augment == "none" else [augment])]
     return "-".join([*words, code])

@@ -64,6 +64,7 @@ GROUPS: tuple[dict[str, dict[str, dict]], ...] = (
             "posterise": {"bits": 1.0},
             "solarise": {"threshold": 0.3},
             "equalise": {"amount": 1.0},
+            "autocontrast": {"amount": 1.0},
         },
         "weather, occlusion": {
             "cutout": {"fraction": 0.5},

@@ -232,6 +232,7 @@ ERRORS = [
     (["--config.batch_size=0"], "batch_size=0: expected an integer > 0"),
     (["--config.model.name=liner"], "model.name='liner': did you mean 'linear'?"),
     (["--config.augment.name=afine"], "augment.name='afine': did you mean 'affine'?"),
+    (["--config.augment.mix=mixap"], "augment.mix='mixap': did you mean 'mixup'?"),
     (["--config.features=hogg"], "features='hogg': did you mean 'hog'?"),
     (["--config.dataset.name=digit", "--dry_run"], "digit"),
     (["--config.steps=0"], "expected exactly one of the two > 0"),

@@ -178,6 +178,26 @@ def test_a_diverged_seed_spoils_its_value():
     assert chosen.tolist() == [True, False, True, False]
 
 
+def test_a_distortion_that_signals_do_not_know_is_one_clear_error():
+    config = configs.default()
+    config.steps, config.dataset.name, config.model.name = 1, "mnist1d", "mnist1d_mlp"
+    config.augment.name = "affine"
+    told = r"^augment='affine' on dataset.name='mnist1d': rotation=7.5: expected 0 for signals"
+    with pytest.raises(UserError, match=told):
+        study.plan_all(sweep.group(sweep.expand(sweep.resolve(config))))
+
+
+def test_mixtures_are_trained_with_and_told_apart(tmp_path):
+    config = small()
+    config.routes.linear.augment = ConfigDict({"mix": "cutmix"})
+    config.routes.mlp.augment = ConfigDict({"name": "affine", "mix": "mixup"})
+    config.sweep, config.choose = "route=*", ()
+    table = launch(sweep.resolve(config), tmp_path / "mixed")
+    told = table.groupby("route")["augment"].unique()
+    assert told.map(list).to_dict() == {"linear": ["cutmix"], "mlp": ["affine+mixup"]}
+    assert set(table["status"]) == {"done"}
+
+
 def test_too_large_a_training_set_is_one_clear_error():
     config = small(choose=(), sweep="route=linear;dataset.train_size=5000")
     with pytest.raises(UserError, match=r"dataset.train_size=5000: digits has 1079"):

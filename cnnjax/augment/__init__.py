@@ -7,6 +7,7 @@ parameters, an operation gives its image back bit for bit. Any chain of geometry
 
 from cnnjax.augment.blur import gaussian_blur, motion_blur
 from cnnjax.augment.colour import (
+    autocontrast,
     brighten,
     channel_shuffle,
     contrast,
@@ -30,7 +31,7 @@ from cnnjax.augment.geometry import (
     resample,
     warp,
 )
-from cnnjax.augment.mixing import cutmix, mixup
+from cnnjax.augment.mixing import MIXTURES, cutmix, mixup
 from cnnjax.augment.motion import (
     Motion,
     compose,
@@ -81,6 +82,7 @@ from cnnjax.augment.transforms import (
 from cnnjax.augment.weather import clouds, fast_snowy_landscape, fog, octave_noise, rain, snowflakes
 
 __all__ = [
+    "MIXTURES",
     "NAMES",
     "AugMix",
     "Distortion",
@@ -94,6 +96,7 @@ __all__ = [
     "additive_gaussian_noise",
     "additive_noise",
     "affine_matrix",
+    "autocontrast",
     "brighten",
     "build",
     "canvas_corners",

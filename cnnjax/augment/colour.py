@@ -324,6 +324,35 @@ def solarise(
     return _result(image, t == 1, jnp.where(image < t, image, 1 - image))
 
 
+def autocontrast(
+    key: PRNGKeyArray, image: Image, *, amount: Range = (0.0, 1.0), strength: Scalar = 1.0
+) -> NewImage:
+    """Blends with the image that uses the whole range: image + a · (stretched − image).
+
+    Each channel by itself: v becomes (v − lowest) / (highest − lowest). A channel of one value only
+    stays as it is. Pillow's ImageOps.autocontrast, which rounds to whole levels.
+
+    Args:
+      key: The random key.
+      image: The image.
+      amount: a in [0, 1], or a pair to draw it from; 0 changes nothing, 1 stretches fully.
+      strength: Factor on a, which ends at 1; may be traced.
+
+    Returns:
+      The more or less stretched image, clipped to [0, 1].
+
+    Raises:
+      ValueError: `amount` is not a number or a pair (low, high) in [0, 1].
+    """
+    image = jnp.asarray(image)
+    draw.ends("amount", amount, least=0, most=1)
+    a = draw.parameter(key, "amount", amount, neutral=0, strength=strength)
+    lowest, highest = jnp.min(image, axis=(0, 1)), jnp.max(image, axis=(0, 1))
+    span = highest - lowest
+    stretched = jnp.where(span > 0, (image - lowest) / jnp.where(span > 0, span, 1), image)
+    return _result(image, a == 0, image + jnp.minimum(a, 1) * (stretched - image))
+
+
 def equalise(
     key: PRNGKeyArray, image: Image, *, amount: Range = (0.0, 1.0), strength: Scalar = 1.0
 ) -> NewImage:

@@ -1,8 +1,11 @@
 """Mixtures of two images of a batch, and of their targets: mixup and CutMix.
 
-Every example gets a partner by a random permutation of the batch (which may give an example to
-itself), and a share of it. At strength 0 all shares are 0 and everything is given back bit for bit.
+A training step applies them by name (`MIXTURES`) after everything else. Every example gets a
+partner by a random permutation of the batch (which may give an example to itself), and a share of
+it. At strength 0 all shares are 0 and everything is given back bit for bit.
 """
+
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -11,14 +14,15 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from cnnjax.augment.draw import Number, Scalar
 
+Batch = Float[Array | np.ndarray, "batch *space channels"]
 Images = Float[Array | np.ndarray, "batch height width channels"]
 Targets = Float[Array | np.ndarray, "batch classes"]
-Mixed = tuple[Float[Array, "batch height width channels"], Float[Array, "batch classes"]]
+Mixed = tuple[Float[Array, "batch *space channels"], Float[Array, "batch classes"]]
 
 
 def mixup(
     key: PRNGKeyArray,
-    images: Images,
+    images: Batch,
     targets: Targets,
     *,
     alpha: Number = 0.2,
@@ -30,7 +34,7 @@ def mixup(
 
     Args:
       key: The random key.
-      images: The images.
+      images: The images, or signals.
       targets: The targets, one-hot or any other distribution over the classes.
       alpha: α, above 0: near 0 one of the two nearly vanishes, 1 makes all λ equally likely.
       strength: Factor on the partner's share 1 − λ, which ends at 1; may be traced.
@@ -56,7 +60,7 @@ def mixup(
     partner = jax.random.permutation(partner_key, len(images))
     share = _shares(share_key, len(images), alpha, strength)
     return (
-        _blend(images, images[partner], share[:, None, None, None]),
+        _blend(images, images[partner], share.reshape(-1, *[1] * (images.ndim - 1))),
         _blend(targets, targets[partner], share[:, None]),
     )
 
@@ -88,13 +92,18 @@ def cutmix(
       the same.
 
     Raises:
-      ValueError: `alpha` is not above 0, or there are not as many targets as images.
+      ValueError: `alpha` is not above 0, there are not as many targets as images, or the images
+        have not two axes of space.
 
     Reference:
       Yun et al.: CutMix: regularization strategy to train strong classifiers with localizable
       features. ICCV 2019 (arXiv 1905.04899). One box for each example instead of one for a batch.
     """
     images, targets = _checked(images, targets, alpha)
+    if images.ndim != 4:
+        raise ValueError(
+            f"images of shape {images.shape}: expected (batch, height, width, channels)"
+        )
     batch, height, width, _ = images.shape
     partner_key, share_key, place_key = jax.random.split(key, 3)
     partner = jax.random.permutation(partner_key, batch)
@@ -107,12 +116,20 @@ def cutmix(
     return mixed, _blend(targets, targets[partner], share[:, None])
 
 
-def _checked(images: Images, targets: Targets, alpha: Number) -> tuple[Array, Array]:
+def _checked(images: Batch, targets: Targets, alpha: Number) -> tuple[Array, Array]:
     if not alpha > 0:
         raise ValueError(f"alpha={alpha!r}: expected a number above 0")
     if len(images) != len(targets):
         raise ValueError(f"targets: expected {len(images)}, one for each image; got {len(targets)}")
     return jnp.asarray(images), jnp.asarray(targets)
+
+
+MIXTURES: dict[str, Callable[..., Mixed] | None] = {
+    "none": None,
+    "mixup": mixup,
+    "cutmix": cutmix,
+}
+"""By the names that a configuration knows: `mix(key, images, targets, strength=…)`."""
 
 
 def _shares(key: Array, batch: int, alpha: Number, strength: Scalar) -> Array:

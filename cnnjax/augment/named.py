@@ -5,6 +5,7 @@ import functools
 from collections.abc import Callable
 
 from cnnjax.augment.colour import (
+    autocontrast,
     brighten,
     contrast,
     equalise,
@@ -49,8 +50,8 @@ _RANGES: dict[str, dict] = {
 }
 _partial = functools.partial
 
-# RandAugment's fourteen without the identity and the automatic contrast; the ranges are the
-# paper's largest, M = 30. What the paper moves one way or the other is drawn from both.
+# RandAugment's fourteen without the identity; the ranges are the paper's largest, M = 30. What the
+# paper moves one way or the other is drawn from both.
 _FACTOR = (0.1, 1.9)
 _OPERATIONS: tuple[Callable, ...] = (
     _partial(rotate, degrees=(-30.0, 30.0)),
@@ -65,6 +66,7 @@ _OPERATIONS: tuple[Callable, ...] = (
     _partial(posterise, bits=4.0),
     _partial(solarise, threshold=(0.0, 1.0)),
     _partial(equalise, amount=1.0),
+    _partial(autocontrast, amount=1.0),
 )
 _CROP_AND_COLOUR = Sequence(
     (
@@ -104,8 +106,8 @@ def build(name: str, **ranges) -> Callable | None:
       within 1 ± γ for each axis, γ in [15, 20] %. σ, α and γ are drawn anew for each image.
     - standard: for photographs: flip, rotation ±10°, scale 1 ± 0.1 and a shift of up to an eighth
       of the size in one resample, then brightness, contrast or saturation.
-    - randaugment, trivialaugment, augmix: the policies of `augment.policies` over twelve operations
-      of Cubuk et al. (2020), at strength 1 with the largest ranges of the paper.
+    - randaugment, trivialaugment, augmix: the policies of `augment.policies` over the thirteen
+      operations of Cubuk et al. (2020), at strength 1 with the largest ranges of the paper.
 
     Args:
       name: One of `NAMES`.

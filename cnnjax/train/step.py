@@ -32,6 +32,8 @@ class Recipe(NamedTuple):
       optimizer: From a member's numbers to its Optax transformation.
       batch_size: Examples a step.
       num_classes: Number of classes.
+      mix: `(key, images, targets, strength=…) -> (images, targets)`, or None: what mixes the
+        distorted batch with itself.
     """
 
     network: Any
@@ -40,6 +42,7 @@ class Recipe(NamedTuple):
     optimizer: Callable[[Hyper], optax.GradientTransformation]
     batch_size: int
     num_classes: int
+    mix: Callable[..., tuple[Array, Array]] | None = None
 
 
 def training_set(
@@ -75,14 +78,14 @@ def epoch_order(
 
 def cross_entropy(
     logits: Float[Array, "batch classes"],
-    labels: Int[Array, "batch"],
+    targets: Int[Array, "batch"] | Float[Array, "batch classes"],
     smoothing: Float[Array | np.ndarray, ""] | float = 0.0,
 ) -> Float[Array, "batch"]:
-    """Cross-entropy with label smoothing, −Σ_c t_c log p_c with t = (1 − ε)·onehot + ε / classes.
+    """Cross-entropy with label smoothing, −Σ_c s_c log p_c with s = (1 − ε)·t + ε / classes.
 
     Args:
       logits: Unnormalised scores.
-      labels: True classes.
+      targets: t, the true classes, or a distribution over the classes for each example.
       smoothing: ε, in [0, 1); may be traced.
 
     Returns:
@@ -96,7 +99,10 @@ def cross_entropy(
     1.3863
     """
     logs, smoothing = jax.nn.log_softmax(logits), jnp.asarray(smoothing)
-    truth = jnp.take_along_axis(logs, labels[:, None], axis=1)[:, 0]
+    if targets.ndim == 1:
+        truth = jnp.take_along_axis(logs, targets[:, None], axis=1)[:, 0]
+    else:
+        truth = (targets * logs).sum(axis=1)
     return -(1.0 - smoothing) * truth - smoothing * logs.mean(axis=1)
 
 
@@ -107,7 +113,7 @@ def update(
     images: Num[Array | np.ndarray, "batch *shape"],
     labels: Int[Array | np.ndarray, "batch"],
 ) -> tuple[State, Float[Array, "2"]]:
-    """One update of one member on a given batch: distort, look through the door, descend.
+    """One update of one member on a given batch: distort, mix, look through the door, descend.
 
     Args:
       recipe: What the group shares.
@@ -117,13 +123,20 @@ def update(
       labels: Its classes.
 
     Returns:
-      The new state, and the loss and the accuracy on the batch as it was trained on.
+      The new state, and the loss and the accuracy on the batch as it was trained on; of a mixed
+      example the greater part counts as its class.
     """
     optimizer, keys = recipe.optimizer(hyper), state_module.keys(hyper)
     targets, inputs = jnp.asarray(labels), ops.unit(images)
+    key = jax.random.fold_in(keys.augment, state.step)
     if recipe.augment is not None:
-        key = jax.random.fold_in(keys.augment, state.step)
         inputs = recipe.augment(key, inputs, targets, hyper.augment_strength)
+    truth = targets
+    if recipe.mix is not None:
+        targets = jax.nn.one_hot(targets, recipe.num_classes)
+        key = jax.random.fold_in(key, 1)  # the distortion has used the key itself
+        inputs, targets = recipe.mix(key, inputs, targets, strength=hyper.augment_strength)
+        truth = targets.argmax(axis=1)
 
     def batch_loss(params):
         logits, updated = recipe.network.apply(
@@ -133,7 +146,7 @@ def update(
             jax.random.fold_in(keys.dropout, state.step),
         )
         loss = cross_entropy(logits, targets, hyper.label_smoothing).mean()
-        return loss, (updated, (logits.argmax(axis=1) == targets).mean())
+        return loss, (updated, (logits.argmax(axis=1) == truth).mean())
 
     params = state.variables["params"]
     (loss, (updated, accuracy)), gradient = jax.value_and_grad(batch_loss, has_aux=True)(params)

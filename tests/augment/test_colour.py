@@ -24,6 +24,7 @@ OPERATIONS = {
     "posterise": ("bits", 3, 8, [0, 9, (8, 4)]),
     "solarise": ("threshold", 0.4, 1, [-0.1, 1.1, (1, 0)]),
     "equalise": ("amount", 0.6, 0, [-0.1, 1.1, (0, 2)]),
+    "autocontrast": ("amount", 0.6, 0, [-0.1, 1.1, (0, 2)]),
 }
 COLOUR_ONLY = {"hue", "saturation", "channel_shuffle", "grey"}
 KEY = jax.random.key(0)
@@ -107,6 +108,7 @@ def test_strength_0_is_exact_and_another_strength_compiles_nothing(name, shape):
 
     image = picture(*shape)
     np.testing.assert_array_equal(apply(KEY, image, 0.0), image)
+    image = image / 2  # so that there is room to raise the contrast
     # Some key, as an order of channels may be the one they had.
     changed = any(np.any(apply(jax.random.key(seed), image, 1.0) != image) for seed in range(5))
     assert changed == (shape[2] == 3 or name not in COLOUR_ONLY)
@@ -260,6 +262,17 @@ def test_posterise_against_pillow(bits):
     result = colour.posterise(KEY, picture(), bits=bits)
     expected = pillow(lambda p: ImageOps.posterize(p, bits))
     np.testing.assert_allclose(result, expected, atol=1e-7)
+
+
+def test_autocontrast_against_pillow():
+    # Pillow rounds to whole levels. Squeezed first, so that there is room to stretch.
+    levels = (60 + bytes_of() * np.float32([0.3, 0.5, 0.6])).astype(np.uint8)
+    expected = np.asarray(ImageOps.autocontrast(Image.fromarray(levels)), np.float32) / 255
+    result = colour.autocontrast(KEY, levels.astype(np.float32) / 255, amount=1)
+    np.testing.assert_allclose(result, expected, atol=1.01 / 255)
+    # A plain channel has no contrast to raise.
+    plain = np.full((4, 4, 1), 0.3, np.float32)
+    np.testing.assert_array_equal(colour.autocontrast(KEY, plain, amount=1), plain)
 
 
 def test_equalise_against_pillow():

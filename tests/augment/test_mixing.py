@@ -96,6 +96,17 @@ def test_bad_arguments_are_refused_by_name(mix):
             mix(jax.random.key(0), images, targets, alpha=alpha)
 
 
+def test_signals_can_be_averaged_but_have_no_box_to_cut():
+    images, targets = batch()
+    signals = images[:, 0]
+    mixed, mixed_targets = mixing.mixup(jax.random.key(0), signals, targets)
+    whole, whole_targets = mixing.mixup(jax.random.key(0), images, targets)
+    np.testing.assert_array_equal(mixed, whole[:, 0])
+    np.testing.assert_array_equal(mixed_targets, whole_targets)
+    with pytest.raises((ValueError, TypeError), match="images"):
+        mixing.cutmix(jax.random.key(0), signals, targets)
+
+
 def test_as_many_targets_as_images(mix):
     images, targets = batch()
     # Where shapes are checked at run time, as in the tests, that check comes first.

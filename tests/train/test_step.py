@@ -12,7 +12,7 @@ import toy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnjax import train
+from cnnjax import augment, train
 from cnnjax.train import step
 
 
@@ -55,6 +55,56 @@ def test_an_update_is_the_one_that_numpy_computes(smoothing):
     )
     assert loss == pytest.approx(-(targets * logs).sum(axis=1).mean(), abs=1e-6)
     assert accuracy == pytest.approx((logs.argmax(axis=1) == labels).mean())
+
+
+def test_a_mixed_batch_is_learnt_from_with_mixed_targets():
+    # A quarter of every example is its right neighbour's, picture and target alike.
+    def mix(key, images, targets, strength):
+        share = 0.25 * strength
+        other = jnp.roll(images, 1, axis=0), jnp.roll(targets, 1, axis=0)
+        return (1 - share) * images + share * other[0], (1 - share) * targets + share * other[1]
+
+    recipe = toy.recipe(1, batch_size=24)._replace(mix=mix)
+    hyper = one(toy.hypers(label_smoothing=0.2, augment_strength=1.0))
+    before = start(recipe, hyper)
+    examples = toy.examples()
+    after, (loss, accuracy) = jax.jit(functools.partial(train.update, recipe))(
+        before, hyper, *examples
+    )
+
+    x, targets = examples.images.reshape(24, 4) / 255.0, np.eye(3)[examples.labels]
+    x, targets = (0.75 * each + 0.25 * np.roll(each, 1, axis=0) for each in (x, targets))
+    w, b = (np.asarray(before.variables["params"][name], np.float64) for name in "wb")
+    logs = scipy.special.log_softmax(x @ w + b, axis=1)
+    targets = 0.8 * targets + 0.2 / 3
+    np.testing.assert_allclose(
+        after.variables["params"]["w"],
+        w - 0.5 * x.T @ (np.exp(logs) - targets) / 24,
+        atol=1e-6,
+    )
+    assert loss == pytest.approx(-(targets * logs).sum(axis=1).mean(), abs=1e-6)
+    assert accuracy == pytest.approx((logs.argmax(axis=1) == examples.labels).mean())
+
+
+@pytest.mark.parametrize("name", ["mixup", "cutmix"])
+def test_a_mixture_of_strength_0_trains_as_no_mixture(name):
+    hyper = one(toy.hypers(label_smoothing=0.1))
+    plain = toy.recipe(3)
+    mixed = plain._replace(mix=augment.MIXTURES[name])
+    for leaves in zip(
+        *(
+            jax.tree.leaves(run(recipe, start(recipe, hyper), hyper, 3)[0])
+            for recipe in (plain, mixed)
+        ),
+        strict=True,
+    ):
+        np.testing.assert_allclose(*leaves, atol=1e-6)
+    strong = hyper._replace(augment_strength=jnp.float32(1.0))
+    ws = [
+        run(mixed, start(mixed, each), each, 3)[0].variables["params"]["w"]
+        for each in (hyper, strong)
+    ]
+    assert not np.allclose(*ws)
 
 
 def test_adamw_is_optax_adamw():
