@@ -107,7 +107,9 @@ def default() -> ConfigDict:
             "layout": "auto",
             "checkpoint_seconds": 30.0,
             "invariance": {
-                "transformations": {},  # name -> magnitudes; empty is the package's own choice
+                # name -> magnitudes; empty is the package's own choice, or none beside corruptions
+                "transformations": {},
+                "corruptions": (),  # names, each measured at its five severities
                 "examples": 0,  # how many test examples are measured; 0 is all of them
                 "initial": True,
                 "equivariance": True,
@@ -488,6 +490,8 @@ def _check_names(config: ConfigDict) -> None:
     choose("augment.name", config.augment.name, augment.NAMES)
     for name in config.features:
         choose("features", name, features.NAMES)
+    for name in config.invariance.corruptions:
+        choose("invariance.corruptions", name, invariance.CORRUPTIONS)
     known = dict.fromkeys([*invariance.NAMES, *invariance.SIGNAL_NAMES])
     for name, magnitudes in config.invariance.transformations.items():
         choose("invariance.transformations", name, known)
