@@ -508,7 +508,7 @@ def _error_rates(rows: "pd.DataFrame", names: Sequence[str]) -> "tuple[np.ndarra
     """Error rates (corruptions, severities), and that on the same images untouched; over seeds."""
     means = rows.pivot_table(index="transformation", columns="magnitude", values="accuracy")
     corrupted = means.drop(columns=0.0).loc[list(names)]
-    return 1 - corrupted.to_numpy(float), 1 - float(means.loc[f"{CORRUPTION}none", 0.0])
+    return 1 - corrupted.to_numpy(float), 1 - float(means[0.0][f"{CORRUPTION}none"])
 
 
 def _mean(values: "np.ndarray") -> float:

@@ -203,7 +203,6 @@ def corrupt(name: str, key: PRNGKeyArray, image: Image, severity: int | Int[Arra
     return corruption.apply(key, image, value)
 
 
-@functools.partial(jax.jit, static_argnames="name")
 def corrupted(
     name: str, key: PRNGKeyArray, images: Num[Array | np.ndarray, "examples height width channels"]
 ) -> UInt8[Array, "severities examples height width channels"]:
@@ -223,8 +222,21 @@ def corrupted(
     Raises:
       UserError: There is no such corruption.
     """
+    errors.choose("invariance.corruptions", name, NAMES)
     own = jax.random.fold_in(key, zlib.crc32(name.encode()))
-    keys = jax.vmap(lambda index: jax.random.fold_in(own, index))(jnp.arange(images.shape[0]))
+    return _spoil(name, _keys(own, images.shape[0]), images)
+
+
+@functools.partial(jax.jit, static_argnames="count")
+def _keys(key: PRNGKeyArray, count: int) -> PRNGKeyArray:
+    # A program of its own: a random generator takes long to compile, and this one serves all.
+    return jax.vmap(lambda index: jax.random.fold_in(key, index))(jnp.arange(count))
+
+
+@functools.partial(jax.jit, static_argnames="name")
+def _spoil(
+    name: str, keys: PRNGKeyArray, images: Num[Array | np.ndarray, "examples height width channels"]
+) -> UInt8[Array, "severities examples height width channels"]:
     unspoilt = ops.unit(images)
 
     def at(severity: Array) -> Array:
