@@ -20,7 +20,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Num, PRNGKeyArray, UInt8
+from jaxtyping import Array, Float, Int, Key, Num, PRNGKeyArray, UInt8
 
 from cnnjax import augment, errors, ops
 from cnnjax.augment.draw import Image, NewImage
@@ -228,14 +228,16 @@ def corrupted(
 
 
 @functools.partial(jax.jit, static_argnames="count")
-def _keys(key: PRNGKeyArray, count: int) -> PRNGKeyArray:
+def _keys(key: PRNGKeyArray, count: int) -> Key[Array, " examples"]:
     # A program of its own: a random generator takes long to compile, and this one serves all.
     return jax.vmap(lambda index: jax.random.fold_in(key, index))(jnp.arange(count))
 
 
 @functools.partial(jax.jit, static_argnames="name")
 def _spoil(
-    name: str, keys: PRNGKeyArray, images: Num[Array | np.ndarray, "examples height width channels"]
+    name: str,
+    keys: Key[Array, " examples"],
+    images: Num[Array | np.ndarray, "examples height width channels"],
 ) -> UInt8[Array, "severities examples height width channels"]:
     unspoilt = ops.unit(images)
 

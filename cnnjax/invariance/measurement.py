@@ -276,8 +276,8 @@ def measure_corruptions(
     truth = np.asarray(labels)
 
     def answered(
-        variables: Any, sets: Num[Array | np.ndarray, "sets examples height width channels"]
-    ) -> Int[np.ndarray, "sets examples"]:
+        variables: Any, sets: Num[Array | np.ndarray, "severities examples height width channels"]
+    ) -> Int[np.ndarray, "severities examples"]:
         flat = sets.reshape(-1, *sets.shape[2:])
         found = answers(predict, variables, flat, batch_size=batch_size)
         return np.asarray(found).reshape(sets.shape[:2])
@@ -292,7 +292,9 @@ def measure_corruptions(
         )
 
     stored = jnp.asarray(images)
-    untouched = [answered(each, stored[None])[0] for each in members]
+    # As many copies as there are severities: a set of one size compiles one program.
+    copies = jnp.stack([stored] * len(corruptions.SEVERITIES))
+    untouched = [answered(each, copies)[0] for each in members]
     found = [[measured("none", 0, each, each)] for each in untouched]
     for name in names:
         spoilt = corruptions.corrupted(name, key, stored)

@@ -355,18 +355,17 @@ def _corruptions(study: reading.Study, path: Path) -> Drawing | None:
             limit=_FULL_COLOUR,
             set_off=1,
         )
-        title = f"Corruption error on {dataset}" if several else "Corruption error"
         shown = (
             f"errors of {len(table)} routes under {len(names)} corruptions, relative to no route"
         )
-        panels.append(Panel(title, "in % of no route’s", shown, draw))
+        panels.append(Panel(str(dataset) if several else "", "", shown, draw))
     left = 24 + round(5.8 * max(min(len(entry), 33) for entry in frame["entry"]))
     width = left + 46 * (len(names) + 1) + 70
     return plotting.compose(
         panels,
         path,
-        size=(width, 150 + 25 * (most + 2)),
-        margins=(left, 70, 132, 14),
+        size=(width, 106 + 25 * (most + 2)),
+        margins=(left, 70, 98, 8),
         columns=1,
     )
 

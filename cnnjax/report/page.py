@@ -254,6 +254,8 @@ def _corruptions(study: reading.Study) -> list[dict[str, Any]]:
             & (frame["corruption"] != "")
         ]
         each = each[each["error"].notna()].sort_values("error", kind="stable")
+        # The plain network is as good as itself against all of them.
+        told = len(each) and each["error"].iloc[-1] - each["error"].iloc[0] > 1e-9
         rows.append(
             {
                 "entry": f"{row['entry']} · {row['dataset']}" if several else row["entry"],
@@ -261,12 +263,16 @@ def _corruptions(study: reading.Study) -> list[dict[str, Any]]:
                 "relative": _points(row["relative"], row["relative_half"], 1),
                 "n": str(int(row["n"])),
                 **{
-                    end: f"{one['corruption'].replace('_', ' ')} ({words.percent(one['error'], 0)})"
-                    for end, one in (("best", each.iloc[0]), ("worst", each.iloc[-1]))
+                    end: _corruption(each.iloc[place]) if told else "–"
+                    for end, place in (("best", 0), ("worst", -1))
                 },
             }
         )
     return rows
+
+
+def _corruption(row: pd.Series) -> str:
+    return f"{str(row['corruption']).replace('_', ' ')} ({words.percent(row['error'], 0)})"
 
 
 def _facts(study: reading.Study) -> list[tuple[str, str]]:
