@@ -34,7 +34,13 @@ SCHEDULES = ("cosine", "constant", "exponential")
 LAYOUTS = ("auto", "map", "vmap")
 FAMILIES = ("none", "features", "structure", "training", "combined")
 
-FREE_SECTIONS = ("model.options", "augment.ranges", "invariance.transformations", "routes")
+FREE_SECTIONS = (
+    "model.options",
+    "augment.ranges",
+    "invariance.transformations",
+    "invariance.corruptions",
+    "routes",
+)
 """Sections whose keys the package that reads them knows, not this one."""
 
 LAUNCH_WIDE = (
@@ -109,7 +115,7 @@ def default() -> ConfigDict:
             "invariance": {
                 # name -> magnitudes; empty is the package's own choice, or none beside corruptions
                 "transformations": {},
-                "corruptions": (),  # names, each measured at its five severities
+                "corruptions": {},  # name -> severities, of 1 to 5
                 "examples": 0,  # how many test examples are measured; 0 is all of them
                 "initial": True,
                 "equivariance": True,
@@ -490,8 +496,6 @@ def _check_names(config: ConfigDict) -> None:
     choose("augment.name", config.augment.name, augment.NAMES)
     for name in config.features:
         choose("features", name, features.NAMES)
-    for name in config.invariance.corruptions:
-        choose("invariance.corruptions", name, invariance.CORRUPTIONS)
     known = dict.fromkeys([*invariance.NAMES, *invariance.SIGNAL_NAMES])
     for name, magnitudes in config.invariance.transformations.items():
         choose("invariance.transformations", name, known)
@@ -500,4 +504,13 @@ def _check_names(config: ConfigDict) -> None:
         ):
             raise UserError(
                 f"invariance.transformations.{name}={magnitudes!r}: expected numbers ≥ 0"
+            )
+    for name, severities in config.invariance.corruptions.items():
+        choose("invariance.corruptions", name, invariance.CORRUPTIONS)
+        if not isinstance(severities, tuple | list) or not (
+            severities and all(each in invariance.SEVERITIES for each in severities)
+        ):
+            raise UserError(
+                f"invariance.corruptions.{name}={severities!r}: expected some of "
+                f"{', '.join(map(str, invariance.SEVERITIES))}"
             )

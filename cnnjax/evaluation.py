@@ -210,7 +210,7 @@ def _corrupted(
         [variables[index] for index in indices],
         test.images[:count],
         test.labels[:count],
-        config.invariance.corruptions,
+        config.invariance.corruptions.to_dict(),
         key=jax.random.key(0),
     )
     return {

@@ -143,7 +143,7 @@ def plan(group: Group, dataset: data.Dataset) -> evaluation.Plan:
     steps = configs.steps(config, count)
     if config.invariance.corruptions and split.images.ndim != 4:
         raise errors.UserError(
-            f"invariance.corruptions={'+'.join(config.invariance.corruptions)}: {dataset.name} "
+            f"invariance.corruptions={', '.join(config.invariance.corruptions)}: {dataset.name} "
             "holds signals; expected none, or a data set of images"
         )
 

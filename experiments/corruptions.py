@@ -29,8 +29,8 @@ def get_config(arg: str | None = None) -> ConfigDict:
     """The networks of the first study on one data set: "digits", "mnist" or "fashion_mnist"."""
     from cnnjax import invariance  # late: it brings JAX
 
-    name = configs.choose("corruptions.py", arg or "digits", DATA)
-    config = configs.load(f"{STUDY}:{name}")
+    data = configs.choose("corruptions.py", arg or "digits", DATA)
+    config = configs.load(f"{STUDY}:{data}")
     config.name = ""
     config.title = "Routes to robustness"
     config.question = (
@@ -46,7 +46,8 @@ def get_config(arg: str | None = None) -> ConfigDict:
                 "augment": {"name": policy, "strength": STRENGTH},
             }
         )
-    config.invariance.corruptions = invariance.CORRUPTIONS
+    for name in invariance.CORRUPTIONS:
+        config.invariance.corruptions[name] = invariance.SEVERITIES
     config.invariance.initial = False
     config.invariance.equivariance = False
     config.sweep = "route=*;seed=0:3;optimizer.learning_rate=1e-3,6e-3"

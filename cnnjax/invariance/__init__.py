@@ -1,7 +1,7 @@
 """What is measured on a trained model, or on one that has not been trained yet."""
 
 from cnnjax.invariance.corruptions import NAMES as CORRUPTIONS
-from cnnjax.invariance.corruptions import corrupt, corrupted, corruption_errors
+from cnnjax.invariance.corruptions import SEVERITIES, corrupt, corrupted, corruption_errors
 from cnnjax.invariance.equivariance import LayerError, equivariance
 from cnnjax.invariance.evaluation import Evaluation, Predict, TopTwo, evaluate, top_two
 from cnnjax.invariance.measurement import (
@@ -18,6 +18,7 @@ __all__ = [
     "DEFAULT",
     "DEFAULT_SIGNALS",
     "NAMES",
+    "SEVERITIES",
     "SIGNAL_NAMES",
     "Evaluation",
     "LayerError",

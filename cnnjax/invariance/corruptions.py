@@ -196,17 +196,21 @@ def corrupt(name: str, key: PRNGKeyArray, image: Image, severity: int | Int[Arra
     [0.25, 0.25]
     """
     errors.choose("invariance.corruptions", name, NAMES)
-    if not isinstance(severity, jax.Array) and severity not in SEVERITIES:
-        raise ValueError(f"severity={severity!r}: expected 1, 2, 3, 4 or 5")
+    if not isinstance(severity, jax.Array):
+        _check(severity)
     corruption = CORRUPTIONS[name]
     value = jnp.asarray(corruption.values, jnp.float32)[severity - 1]
     return corruption.apply(key, image, value)
 
 
 def corrupted(
-    name: str, key: PRNGKeyArray, images: Num[Array | np.ndarray, "examples height width channels"]
+    name: str,
+    key: PRNGKeyArray,
+    images: Num[Array | np.ndarray, "examples height width channels"],
+    *,
+    severities: Sequence[int] = SEVERITIES,
 ) -> UInt8[Array, "severities examples height width channels"]:
-    """Corrupts a test set at every severity.
+    """Corrupts a test set, severity by severity.
 
     Image i draws from the key folded with the corruption's name and with i: neither the other
     corruptions nor the images that come after it change what happens to it.
@@ -215,16 +219,25 @@ def corrupted(
       name: One of `NAMES`.
       key: The launch's key.
       images: uint8 pixels, or floats in [0, 1].
+      severities: Some of 1 to 5.
 
     Returns:
       The corrupted sets, rounded to pixels as they would be stored.
 
     Raises:
       UserError: There is no such corruption.
+      ValueError: A severity is outside 1..5.
     """
     errors.choose("invariance.corruptions", name, NAMES)
+    for severity in severities:
+        _check(severity)
     own = jax.random.fold_in(key, zlib.crc32(name.encode()))
-    return _spoil(name, _keys(own, images.shape[0]), images)
+    return _spoil(name, _keys(own, images.shape[0]), images, jnp.asarray(severities))
+
+
+def _check(severity: int) -> None:
+    if severity not in SEVERITIES:
+        raise ValueError(f"severity={severity!r}: expected 1, 2, 3, 4 or 5")
 
 
 @functools.partial(jax.jit, static_argnames="count")
@@ -238,6 +251,7 @@ def _spoil(
     name: str,
     keys: Key[Array, " examples"],
     images: Num[Array | np.ndarray, "examples height width channels"],
+    severities: Int[Array, " severities"],
 ) -> UInt8[Array, "severities examples height width channels"]:
     unspoilt = ops.unit(images)
 
@@ -245,7 +259,7 @@ def _spoil(
         spoilt = jax.vmap(lambda key, image: corrupt(name, key, image, severity))(keys, unspoilt)
         return jnp.round(255 * spoilt).astype(jnp.uint8)
 
-    return jax.lax.map(at, jnp.asarray(SEVERITIES))
+    return jax.lax.map(at, severities)
 
 
 def corruption_errors(
@@ -262,7 +276,7 @@ def corruption_errors(
     relative CE_c = Σ_s (E_s,c − E_clean) / Σ_s (E^plain_s,c − E^plain_clean).
 
     Args:
-      errors: Error rates E of the networks.
+      errors: Error rates E of the networks; not a number where a severity was not measured.
       plain: Those of the plain network.
       clean: Error rates of the networks on the untouched images.
       plain_clean: That of the plain network.
@@ -279,6 +293,6 @@ def corruption_errors(
     array([0.5 , 0.75])
     """
     added = np.asarray(errors, np.float64) - np.asarray(clean, np.float64)[..., None, None]
-    reference = (np.asarray(plain, np.float64) - plain_clean).sum(axis=-1)
+    reference = np.nansum(np.asarray(plain, np.float64) - plain_clean, axis=-1)
     reference = np.where(reference > 0, reference, np.nan)
-    return added.sum(axis=-1) / reference
+    return np.nansum(added, axis=-1) / reference

@@ -1,6 +1,6 @@
 """Robustness curves: accuracy and consistency against the strength of a transformation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -245,22 +245,22 @@ def measure_corruptions(
     members: Sequence[Any],
     images: Num[Array | np.ndarray, "examples height width channels"],
     labels: Int[Array | np.ndarray, " labels"],
-    names: Sequence[str],
+    severities: Mapping[str, Sequence[int]],
     *,
     batch_size: int = 500,
     key: PRNGKeyArray,
 ) -> list[list[Measurement]]:
-    """Measures how the answers of a group's members stand up to corruptions at five severities.
+    """Measures how the answers of a group's members stand up to corruptions.
 
     The corrupted images are made once for all members, one corruption at a time, so that no more
-    than the five copies of the set that one corruption needs are held.
+    copies of the set are held than one corruption needs.
 
     Args:
       predict: predict(variables, inputs) -> logits.
       members: Each model's variables.
       images: uint8 pixels, or floats in [0, 1].
       labels: Classes, 0-based.
-      names: Of `corruptions.NAMES`.
+      severities: Some of 1 to 5 by name, of `corruptions.NAMES`.
       batch_size: Largest batch.
       key: The same key gives every model the same corrupted images.
 
@@ -269,7 +269,7 @@ def measure_corruptions(
 
     Raises:
       UserError: A corruption is unknown.
-      ValueError: Images and labels differ in number.
+      ValueError: A severity is outside 1..5, or images and labels differ in number.
     """
     if len(images) != len(labels):
         raise ValueError(f"labels={len(labels)}: expected as many as images, {len(images)}")
@@ -292,17 +292,17 @@ def measure_corruptions(
         )
 
     stored = jnp.asarray(images)
-    # As many copies as there are severities: a set of one size compiles one program.
-    copies = jnp.stack([stored] * len(corruptions.SEVERITIES))
+    # As many copies as there are severities: sets of one size share a program.
+    copies = jnp.stack([stored] * max(map(len, severities.values()), default=1))
     untouched = [answered(each, copies)[0] for each in members]
     found = [[measured("none", 0, each, each)] for each in untouched]
-    for name in names:
-        spoilt = corruptions.corrupted(name, key, stored)
+    for name, chosen in severities.items():
+        spoilt = corruptions.corrupted(name, key, stored, severities=chosen)
         for variables, before, own in zip(members, untouched, found, strict=True):
             each = answered(variables, spoilt)
             own += [
                 measured(name, severity, at, before)
-                for severity, at in zip(corruptions.SEVERITIES, each, strict=True)
+                for severity, at in zip(chosen, each, strict=True)
             ]
     return found
 

@@ -120,6 +120,8 @@ def test_salt_and_pepper_hit_the_share_they_say(spoilt):
 def test_a_severity_outside_1_to_5_is_an_error(severity):
     with pytest.raises(ValueError, match=f"severity={severity}: expected 1, 2, 3, 4 or 5"):
         corrupt("fog", KEY, jnp.zeros((4, 4, 1)), severity)
+    with pytest.raises(ValueError, match=f"severity={severity}: expected 1, 2, 3, 4 or 5"):
+        corrupted("fog", KEY, digits(), severities=(1, severity))
 
 
 def test_an_unknown_corruption_is_one_line():
@@ -138,8 +140,8 @@ def test_members_are_measured_as_counting_by_hand_does(spoilt):
     random = np.random.default_rng(2)
     members = [random.normal(size=(28 * 28, 3)).astype(np.float32) for _ in range(2)]
     labels = random.integers(0, 3, 12).astype(np.int32)
-    names = ("snow", "brightness")
-    found = measure_corruptions(linear, members, digits(), labels, names, batch_size=7, key=KEY)
+    chosen = {"snow": (2, 5), "brightness": SEVERITIES}
+    found = measure_corruptions(linear, members, digits(), labels, chosen, batch_size=7, key=KEY)
     for weights, rows in zip(members, found, strict=True):
 
         def guess(images, weights=weights):
@@ -148,7 +150,7 @@ def test_members_are_measured_as_counting_by_hand_does(spoilt):
         before = guess(digits())
         assert rows[0][:2] == ("none", 0.0)
         assert rows[0].errors == np.sum(before != labels)
-        cells = [(name, float(severity)) for name in names for severity in SEVERITIES]
+        cells = [(name, float(each)) for name, severities in chosen.items() for each in severities]
         assert [row[:2] for row in rows[1:]] == cells
         for row, (name, severity) in zip(rows[1:], cells, strict=True):
             after = guess(spoilt[name][int(severity) - 1])
@@ -173,3 +175,10 @@ def test_corruption_errors_by_the_papers_formulas():
 def test_where_the_plain_network_makes_no_error_there_is_no_figure():
     found = corruption_errors(np.array([[0.1], [0.1]]), np.array([[0.0], [0.2]]))
     np.testing.assert_allclose(found, [np.nan, 0.5])
+
+
+def test_a_severity_that_was_not_measured_counts_on_neither_side():
+    errors, plain = np.array([[0.1, np.nan, 0.3]]), np.array([[0.2, np.nan, 0.2]])
+    np.testing.assert_allclose(corruption_errors(errors, plain), [1.0])
+    found = corruption_errors(errors, plain, clean=0.05, plain_clean=0.1)
+    np.testing.assert_allclose(found, [0.3 / 0.2])
