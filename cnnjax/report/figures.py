@@ -359,13 +359,13 @@ def _corruptions(study: reading.Study, path: Path) -> Drawing | None:
             f"errors of {len(table)} routes under {len(names)} corruptions, relative to no route"
         )
         panels.append(Panel(str(dataset) if several else "", "", shown, draw))
-    left = 24 + round(5.8 * max(min(len(entry), 33) for entry in frame["entry"]))
-    width = left + 46 * (len(names) + 1) + 70
+    left = 16 + round(5.6 * max(min(len(entry), 33) for entry in frame["entry"]))
+    width = left + 41 * (len(names) + 1) + 50
     return plotting.compose(
         panels,
         path,
         size=(width, 106 + 25 * (most + 2)),
-        margins=(left, 70, 98, 8),
+        margins=(left, 50, 98, 8),
         columns=1,
     )
 
