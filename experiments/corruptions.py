@@ -1,8 +1,26 @@
-"""Which route to invariance withstands corruptions that nobody trained it for?
+"""Which route to invariance withstands corrupted images: noise, blur, weather, large movements?
 
-python launch.py --config=experiments/corruptions.py
-python launch.py --config=experiments/corruptions.py:mnist --data_dir=DIR
-python launch.py --config=experiments/corruptions.py:fashion_mnist --data_dir=DIR
+    python launch.py --config=experiments/corruptions.py
+    python launch.py --config=experiments/corruptions.py:mnist --data_dir=DIR
+    python launch.py --config=experiments/corruptions.py:fashion_mnist --data_dir=DIR
+
+The networks of `invariance.py` on the whole training set, and four more that were trained with
+RandAugment or AugMix, against nineteen corruptions at five severities, in the manner of MNIST-C but
+with severities of our own. Errors are told relative to those of the plain network, whose mean
+corruption error (mCE) is 100 %. Every route has the same number of updates, and validation chooses
+its learning rate; the severities were set by looking at them and at errors on validation images.
+Not all corruptions are new to all networks: the distortions move images as six of them do, only
+less, and the two policies also rotate, shear, shift, brighten, solarise and change contrast.
+
+Digits, 132 runs, n = 3: LeNet-5 with AugMix makes the fewest errors, mCE 77 ± 9 %, which is not
+clear of nine other routes; it is clear of the plain network (100 ± 11 %), with AugMix too (90 ± 2
+%). LeNet-5 has 88 ± 20 %, with distortions 78 ± 28 %, with doubled ones 112 ± 37 %; HOG + linear 88
+± 5 %. Nothing helps against everything. Deskewing leaves 3 to 10 % of the errors under translation
+and shear, and makes 3.5 to 4.2 times as many under cutout; HOG leaves 4 % under fog and makes 3
+times as many under blur; the three rungs with pooling make 3.4 to 4.8 times as many under salt and
+pepper, and have mCE 117 ± 17, 164 ± 65 and 209 ± 75 %. The launch took 5 min 45 s of processor
+time, and 18 min 32 s beside other work on two cores; alone it has not been timed. The other two
+data sets have not been measured.
 """
 
 import pathlib
@@ -34,8 +52,8 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.name = ""
     config.title = "Routes to robustness"
     config.question = (
-        "What do structure, training and features each buy against corruptions that none of the "
-        "networks was trained for?"
+        "What do structure, training and features each buy against corrupted images: noise, blur, "
+        "weather, changes of light, and movements larger than those of training?"
     )
     for route, (label, family, network, policy) in POLICIES.items():
         config.routes[route] = ConfigDict(
