@@ -217,7 +217,7 @@ def _corrupted(study: reading.Study) -> Markup:
         best = found.best
         names = study.corruptions.loc[study.corruptions["dataset"] == dataset, "corruption"]
         where = Markup("on {}, ").format(dataset) if several else Markup()
-        lead = where + Markup("over {} corruptions at five severities, ").format(
+        lead = where + Markup("over {} corruptions of rising severity, ").format(
             names[names != ""].nunique()
         )
         score = words.with_interval(best["error"], best["error_half"], 0)

@@ -348,15 +348,15 @@ def heat(
             weight="bold" if column >= count else "normal",
         )
     # The key: what each shade stands for.
-    steps = np.geomspace(1 / limit, limit, 9)
+    steps = np.geomspace(1 / limit, limit, 9).tolist()
+    step = min(1.0, (at[-1] + 1) / len(steps))
     for place, ratio in enumerate(steps):
-        _shaded(axes, (place - 0.5, len(rows) + 0.2), (1.0, 0.45), ratio, limit)
-    for place, words_for_it in (
-        (0, f"≤ {100 / limit:.0f} %"),
-        (4, "100 %"),
-        (8, f"≥ {100 * limit:.0f} %"),
-    ):
-        axes.text(place, len(rows) + 0.78, words_for_it, ha="center", va="top", size=10)
+        _shaded(axes, (place * step - 0.5, len(rows) + 0.2), (step, 0.45), ratio, limit)
+    ends = (f"≤ {100 / limit:.0f} %", "100 %", f"≥ {100 * limit:.0f} %")
+    for part, words_for_it in enumerate(ends):
+        across = len(steps) * step * part / 2 - 0.5
+        side = ("left", "center", "right")[part]
+        axes.text(across, len(rows) + 0.78, words_for_it, ha=side, va="top", size=10)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     axes.set_xlim(-0.5, at[-1] + 0.5)
