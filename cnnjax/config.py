@@ -34,7 +34,13 @@ SCHEDULES = ("cosine", "constant", "exponential")
 LAYOUTS = ("auto", "map", "vmap")
 FAMILIES = ("none", "features", "structure", "training", "combined")
 
-FREE_SECTIONS = ("model.options", "augment.ranges", "invariance.transformations", "routes")
+FREE_SECTIONS = (
+    "model.options",
+    "augment.ranges",
+    "invariance.transformations",
+    "invariance.corruptions",
+    "routes",
+)
 """Sections whose keys the package that reads them knows, not this one."""
 
 LAUNCH_WIDE = (
@@ -112,7 +118,9 @@ def default() -> ConfigDict:
             "layout": "auto",
             "checkpoint_seconds": 30.0,
             "invariance": {
-                "transformations": {},  # name -> magnitudes; empty is the package's own choice
+                # name -> magnitudes; empty is the package's own choice, or none beside corruptions
+                "transformations": {},
+                "corruptions": {},  # name -> severities, of 1 to 5
                 "examples": 0,  # how many test examples are measured; 0 is all of them
                 "initial": True,
                 "equivariance": True,
@@ -511,4 +519,13 @@ def _check_names(config: ConfigDict) -> None:
         ):
             raise UserError(
                 f"invariance.transformations.{name}={magnitudes!r}: expected numbers ≥ 0"
+            )
+    for name, severities in config.invariance.corruptions.items():
+        choose("invariance.corruptions", name, invariance.CORRUPTIONS)
+        if not isinstance(severities, tuple | list) or not (
+            severities and all(each in invariance.SEVERITIES for each in severities)
+        ):
+            raise UserError(
+                f"invariance.corruptions.{name}={severities!r}: expected some of "
+                f"{', '.join(map(str, invariance.SEVERITIES))}"
             )

@@ -11,7 +11,7 @@ from jaxtyping import Array
 from ml_collections import ConfigDict
 
 from cnnjax import config as configs
-from cnnjax import data, invariance, models, ops, train
+from cnnjax import data, invariance, models, ops, results, train
 from cnnjax.sweep import Group, Run
 
 
@@ -79,6 +79,8 @@ def measure(plan: Plan, trained: train.Trained, config: ConfigDict) -> Measured:
     chosen = choose(members, scores, config.choose)
 
     full = max(int(size) for size in plan.hypers.train_size)
+    largest = [int(size) == full for size in plan.hypers.train_size]
+    corrupted = _corrupted(plan, predict, variables, chosen & finite & largest, config)
     fresh = train.initial(plan.recipe, plan.hypers, plan.examples.images).variables
     measured = Measured([], [], [])
     for index, member in enumerate(members):
@@ -88,7 +90,7 @@ def measure(plan: Plan, trained: train.Trained, config: ConfigDict) -> Measured:
             "chosen": bool(chosen[index] and finite[index]),
             "validation_accuracy": float(scores[index]),
         }
-        whole = int(plan.hypers.train_size[index]) == full
+        whole = largest[index]
         untouched = {"initial": False, "transformation": "none", "magnitude": 0.0}
         if not common["chosen"]:
             measured.rows.append(common | untouched)
@@ -114,6 +116,9 @@ def measure(plan: Plan, trained: train.Trained, config: ConfigDict) -> Measured:
                         _equivariance(plan, maps, weights) if config.invariance.equivariance else ()
                     )
                 )
+            measured.rows.extend(
+                common | {"initial": False} | each._asdict() for each in corrupted.get(index, ())
+            )
             measured.predictions.extend(_predictions(plan, predict, variables[index], common))
     return measured
 
@@ -175,12 +180,46 @@ def _robustness(
     test, count = plan.dataset.test, config.invariance.examples or None
     measure = functools.partial(invariance.measure, predict, variables, key=jax.random.key(0))
     # An empty section stands for the package's own choice of magnitudes.
-    magnitudes = config.invariance.transformations.to_dict() or None
+    magnitudes = config.invariance.transformations.to_dict()
+    if not magnitudes and not config.invariance.corruptions:
+        magnitudes = None
     measured = measure(test.images[:count], test.labels[:count], transformations=magnitudes)
     if count is not None and count < len(test.labels):
         # The curves may be read on part of the test set, the untouched accuracy never is.
         measured[:1] = measure(test.images, test.labels, transformations={})
     return measured
+
+
+def _corrupted(
+    plan: Plan,
+    predict: invariance.Predict,
+    variables: Sequence[Any],
+    shown: np.ndarray,
+    config: ConfigDict,
+) -> dict[int, list[invariance.Measurement]]:
+    """What corruptions do to the members that are shown, by their index.
+
+    The corrupted images are made anew for each group: their programs are compiled once a launch,
+    and making them takes less time than one network takes to look at them.
+    """
+    indices = np.flatnonzero(shown).tolist()
+    if not config.invariance.corruptions or not indices:
+        return {}
+    test, count = plan.dataset.test, config.invariance.examples or None
+    measured = invariance.measure_corruptions(
+        predict,
+        [variables[index] for index in indices],
+        test.images[:count],
+        test.labels[:count],
+        config.invariance.corruptions.to_dict(),
+        key=jax.random.key(0),
+    )
+    return {
+        index: [
+            each._replace(transformation=results.CORRUPTION + each.transformation) for each in own
+        ]
+        for index, own in zip(indices, measured, strict=True)
+    }
 
 
 def _equivariance(plan: Plan, maps: Callable, variables: Any) -> list[invariance.LayerError]:

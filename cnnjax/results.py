@@ -2,8 +2,9 @@
 
 results.parquet is tidy: one row for each member, transformation and magnitude, measured after
 training and, where `initial` is true, before it, on the `split` that the launch measures on: the
-test set, or validation. Untouched, it is transformation "none", magnitude 0. A member that
-validation did not choose, or that diverged, has that one row, without an accuracy.
+test set, or validation. Untouched, it is transformation "none", magnitude 0. Corruptions are
+"corruption:NAME", with the severity as magnitude, and "corruption:none" the same images untouched.
+A member that validation did not choose, or that diverged, has one row, without an accuracy.
 """
 
 import contextlib
@@ -114,6 +115,9 @@ CONTEST = ("group", "route", "label", "family", "train_size", "label_noise", "au
 
 CELL = (*CONTEST, "learning_rate", "weight_decay", "label_smoothing")
 """Columns that agree for members that differ in their seed alone."""
+
+CORRUPTION = "corruption:"
+"""What the names of corruptions begin with in the column `transformation`."""
 
 
 class Interval(NamedTuple):
@@ -291,7 +295,7 @@ def invariance_summary(frame: "pd.DataFrame") -> "pd.DataFrame":
     from cnnjax import invariance
 
     keys = [*CELL, "seed", "initial"]
-    kept = frame[frame["chosen"] & (frame["status"] == "done")]
+    kept = frame[frame["chosen"] & (frame["status"] == "done") & ~corruptions(frame)]
     rows = []
     for member, part in kept.groupby(keys, sort=False):
         curves = invariance.summary(
@@ -302,6 +306,54 @@ def invariance_summary(frame: "pd.DataFrame") -> "pd.DataFrame":
         )
         rows += [(*member, transformation, area) for transformation, area in curves.items()]
     return pd.DataFrame(rows, columns=[*keys, "transformation", "area"])
+
+
+def corruptions(frame: "pd.DataFrame") -> "pd.Series":
+    """Says of each row of results.parquet whether it was measured on corrupted images."""
+    return frame["transformation"].str.startswith(CORRUPTION)
+
+
+def corruption_summary(frame: "pd.DataFrame", by: Sequence[str] = CELL) -> "pd.DataFrame":
+    """Each member's corruption errors relative to the plain network's.
+
+    The plain network is the first route of the data set that has family "none"; the mean of its
+    error rates over seeds is the reference (see `cnnjax.invariance.corruption_errors`).
+
+    Args:
+      frame: results.parquet, or a part of it with whole members.
+      by: Columns whose values make a cell.
+
+    Returns:
+      One row for each chosen member and corruption: the columns `by`, `seed`, `corruption` and
+      `error` (CE, 1 for the plain network's), and a row with an empty name for the means over
+      corruptions, with `error` (mCE) and `relative` (relative mCE: over the corruptions that cost
+      the plain network anything). Data sets without a plain network have none.
+    """
+    import numpy as np
+    import pandas as pd
+
+    from cnnjax import invariance
+
+    kept = frame[frame["chosen"] & (frame["status"] == "done") & ~frame["initial"]]
+    kept = kept[corruptions(kept)]
+    rows = []
+    for _, part in kept.groupby("dataset", sort=False):
+        names = [name for name in pd.unique(part["transformation"]) if name != f"{CORRUPTION}none"]
+        plain = part[part["family"] == "none"]
+        if plain.empty or not names:
+            continue
+        first = plain.loc[plain["route"] == plain["route"].iloc[0]]
+        reference, untouched = _error_rates(first, names)
+        for key, member in part.groupby([*by, "seed"], sort=False):
+            error, own = _error_rates(member, names)
+            each = invariance.corruption_errors(error, reference)
+            added = invariance.corruption_errors(error, reference, clean=own, plain_clean=untouched)
+            rows += [
+                (*key, name.removeprefix(CORRUPTION), value, np.nan)
+                for name, value in zip(names, each, strict=True)
+            ]
+            rows.append((*key, "", _mean(each), _mean(added)))
+    return pd.DataFrame(rows, columns=[*by, "seed", "corruption", "error", "relative"])
 
 
 def seeds(frame: "pd.DataFrame", by: Sequence[str] = CELL) -> "pd.DataFrame":
@@ -349,7 +401,16 @@ def terminal_table(frame: "pd.DataFrame") -> str:
     free = ("augment_strength", "learning_rate", "weight_decay", "label_smoothing")
     shown += [name for name in free if _varies_within_labels(kept, name)]
     head = ["route", *(name.replace("_", " ") for name in shown), "accuracy %", "errors"]
-    head += [*transformations, "parameters", "MACs", "train s", "seeds"]
+    damage = corruption_summary(frame)
+    damage = damage[damage["corruption"] == ""]
+    head += [
+        *transformations,
+        *(["mCE %"] if len(damage) else []),
+        "parameters",
+        "MACs",
+        "train s",
+        "seeds",
+    ]
 
     lines = [head]
     diverged = ~frame.groupby(list(CONTEST))["chosen"].transform("any")
@@ -371,6 +432,7 @@ def terminal_table(frame: "pd.DataFrame") -> str:
                     _plain(own.loc[own["transformation"] == name, "area"].mean(), "{:.3f}")
                     for name in transformations
                 ),
+                *([percent(interval(_where(damage, cell)["error"]))] if len(damage) else []),
                 f"{first['parameters']:,}",
                 f"{first['multiply_accumulates']:,}",
                 _plain(done["training_seconds"].mean(), "{:.1f}"),
@@ -380,6 +442,8 @@ def terminal_table(frame: "pd.DataFrame") -> str:
     legend = "accuracy: mean over seeds ± half of Student's 95 % interval"
     if transformations:
         legend += f"; {', '.join(transformations)}: relative area under the accuracy curve"
+    if len(damage):
+        legend += "; mCE: mean corruption error, the plain network's being 100"
     return f"{_aligned(lines)}\n{legend}"
 
 
@@ -438,6 +502,19 @@ def _complete(row: Mapping[str, Any], schema: Mapping[str, str]) -> dict[str, An
     if missing or extra:
         raise ValueError(f"rows: missing columns {missing}, unexpected columns {extra}")
     return {name: row[name] if name in row else absent[name] for name in schema}
+
+
+def _error_rates(rows: "pd.DataFrame", names: Sequence[str]) -> "tuple[np.ndarray, float]":
+    """Error rates (corruptions, severities), and that on the same images untouched; over seeds."""
+    means = rows.pivot_table(index="transformation", columns="magnitude", values="accuracy")
+    corrupted = means.drop(columns=0.0).loc[list(names)]
+    return 1 - corrupted.to_numpy(float), 1 - float(means[0.0][f"{CORRUPTION}none"])
+
+
+def _mean(values: "np.ndarray") -> float:
+    """The mean of what is a number, if anything is."""
+    known = values[values == values]
+    return float(known.mean()) if len(known) else math.nan
 
 
 def _where(frame: "pd.DataFrame", cell: Mapping[Any, Any]) -> "pd.DataFrame":

@@ -141,6 +141,11 @@ def plan(group: Group, dataset: data.Dataset) -> evaluation.Plan:
                 "(0 stands for all of them)"
             )
     steps = configs.steps(config, count)
+    if config.invariance.corruptions and split.images.ndim != 4:
+        raise errors.UserError(
+            f"invariance.corruptions={', '.join(config.invariance.corruptions)}: {dataset.name} "
+            "holds signals; expected none, or a data set of images"
+        )
 
     module = models.build(
         config.model.name, num_classes=dataset.num_classes, **config.model.options.to_dict()

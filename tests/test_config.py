@@ -195,6 +195,14 @@ def test_the_upper_layer_always_wins(below, above):
             {"invariance.transformations.rotation": "far"},
             "invariance.transformations.rotation='far': expected numbers ≥ 0",
         ),
+        (
+            {"invariance.corruptions.frog": (1,)},
+            "invariance.corruptions='frog': did you mean 'fog'",
+        ),
+        (
+            {"invariance.corruptions.fog": (3, 6)},
+            "invariance.corruptions.fog=(3, 6): expected some of 1, 2, 3, 4, 5",
+        ),
     ],
 )
 def test_what_no_run_can_have_is_refused_by_name_and_value(fields, message):

@@ -84,6 +84,30 @@ def test_a_launch_measured_on_validation_never_sees_the_test_set(monkeypatch, tm
     assert set(results.read(tmp_path / "tuning" / "predictions.parquet")["truth"]) <= set(range(10))
 
 
+def test_corruptions_are_rows_of_the_chosen_members(tmp_path):
+    config = small(sweep="route=linear;seed=0:2;optimizer.learning_rate=1e-4,1e-2")
+    config.invariance.transformations = ConfigDict()
+    config.invariance.corruptions = ConfigDict({"contrast": (1, 5)})
+    config.invariance.examples = 100
+    table = launch(config, tmp_path / "corrupted")
+    shown = table[table["chosen"] & ~table["initial"]]
+    names = ["none", "corruption:none", "corruption:contrast", "corruption:contrast"]
+    for _, member in shown.groupby("member"):
+        assert member["transformation"].tolist() == names
+        assert member["magnitude"].tolist() == [0.0, 0.0, 1.0, 5.0]
+        assert member["examples"].tolist() == [359, 100, 100, 100]
+    assert len(shown) == 2 * len(names)
+    assert not results.corruptions(table[table["initial"] | ~table["chosen"]]).any()
+
+
+def test_signals_have_no_corruptions():
+    config = small(sweep="route=linear", choose=())
+    config.dataset.name = "mnist1d"
+    config.invariance.corruptions = ConfigDict({"fog": (1,)})
+    with pytest.raises(UserError, match="corruptions=fog: mnist1d holds signals"):
+        study.plan_all(sweep.group(sweep.expand(config)))
+
+
 def test_validation_chooses_one_learning_rate_for_all_seeds(whole):
     table, _ = whole
     runs = table[~table["initial"] & (table["transformation"] == "none")]

@@ -1,6 +1,6 @@
 """Robustness curves: accuracy and consistency against the strength of a transformation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int, Num, PRNGKeyArray, Shaped
 
 from cnnjax import ops
 from cnnjax.augment import geometry
-from cnnjax.invariance import batching, transformations
+from cnnjax.invariance import batching, corruptions, transformations
 from cnnjax.invariance.evaluation import Predict, classes
 from cnnjax.invariance.transformations import Instance, Magnitudes
 
@@ -20,8 +20,9 @@ class Measurement(NamedTuple):
     """A model's answers at one transformation and magnitude.
 
     Attributes:
-      transformation: "none" for the untouched set, or one of `transformations.NAMES`.
-      magnitude: 0 for "none"; otherwise as in `transformations.instances`.
+      transformation: "none" for the untouched set, one of `transformations.NAMES`, or one of
+        `corruptions.NAMES` where corruptions are measured.
+      magnitude: 0 for "none"; otherwise as in `transformations.instances`, or the severity.
       examples: Number of test examples.
       accuracy: Fraction of right answers, mean over the instances (directions, signs).
       errors: Number of wrong answers, mean over the instances.
@@ -211,6 +212,99 @@ def measure(
         batch_size=batch_size,
     )
     return rows(plan.cells, plan.cell, counts, len(images))
+
+
+@partial(jax.jit, static_argnames=("predict", "batch_size"))
+def answers(
+    predict: Predict,
+    variables: Any,
+    images: Num[Array | np.ndarray, "examples *space channels"],
+    *,
+    batch_size: int = 500,
+) -> Int[Array, " examples"]:
+    """The predicted class of every example, −1 where there is none.
+
+    Args:
+      predict: predict(variables, inputs) -> logits.
+      variables: The model's variables.
+      images: uint8 pixels, or floats that are passed on as they are.
+      batch_size: Largest batch.
+
+    Returns:
+      Classes, in order.
+    """
+    found = jax.lax.map(
+        lambda inputs: classes(predict(variables, ops.unit(inputs))),
+        batching.split(images, batch_size),
+    )
+    return found.reshape(-1)[: images.shape[0]]
+
+
+def measure_corruptions(
+    predict: Predict,
+    members: Sequence[Any],
+    images: Num[Array | np.ndarray, "examples height width channels"],
+    labels: Int[Array | np.ndarray, " labels"],
+    severities: Mapping[str, Sequence[int]],
+    *,
+    batch_size: int = 500,
+    key: PRNGKeyArray,
+) -> list[list[Measurement]]:
+    """Measures how the answers of a group's members stand up to corruptions.
+
+    The corrupted images are made once for all members, one corruption at a time, so that no more
+    copies of the set are held than one corruption needs.
+
+    Args:
+      predict: predict(variables, inputs) -> logits.
+      members: Each model's variables.
+      images: uint8 pixels, or floats in [0, 1].
+      labels: Classes, 0-based.
+      severities: Some of 1 to 5 by name, of `corruptions.NAMES`.
+      batch_size: Largest batch.
+      key: The same key gives every model the same corrupted images.
+
+    Returns:
+      For each member ("none", 0), on these same images, and then each corruption by severity.
+
+    Raises:
+      UserError: A corruption is unknown.
+      ValueError: A severity is outside 1..5, or images and labels differ in number.
+    """
+    if len(images) != len(labels):
+        raise ValueError(f"labels={len(labels)}: expected as many as images, {len(images)}")
+    truth = np.asarray(labels)
+
+    def answered(
+        variables: Any, sets: Num[Array | np.ndarray, "severities examples height width channels"]
+    ) -> Int[np.ndarray, "severities examples"]:
+        flat = sets.reshape(-1, *sets.shape[2:])
+        found = answers(predict, variables, flat, batch_size=batch_size)
+        return np.asarray(found).reshape(sets.shape[:2])
+
+    def measured(
+        name: str, severity: int, found: Int[np.ndarray, " examples"], untouched: np.ndarray
+    ) -> Measurement:
+        right = int(np.sum(found == truth))
+        same = float(np.mean((found == untouched) & (found >= 0)))
+        return Measurement(
+            name, float(severity), len(truth), right / len(truth), float(len(truth) - right), same
+        )
+
+    stored = jnp.asarray(images)
+    # As many copies as there are severities: sets of one size share a program.
+    copies = jnp.stack([stored] * max(map(len, severities.values()), default=1))
+    untouched = [answered(each, copies)[0] for each in members]
+    found = [[measured("none", 0, each, each)] for each in untouched]
+    for name, chosen in severities.items():
+        spoilt = corruptions.corrupted(name, key, stored, severities=chosen)
+        for variables, before, own in zip(members, untouched, found, strict=True):
+            each = answered(variables, spoilt)
+            own += [
+                measured(name, severity, at, before)
+                for severity, at in zip(chosen, each, strict=True)
+            ]
+    return found
 
 
 def rows(

@@ -73,7 +73,7 @@ def sentences(study: reading.Study) -> list[Markup]:
     """
     if study.routes.empty:
         return [Markup("No run has finished yet, so there is nothing to answer with.")]
-    answer = [_untouched(study), _published(study)]
+    answer = [_untouched(study), _published(study), _corrupted(study)]
     answer += [_transformed(study), _initial(study)] if study.transformations else [_cost(study)]
     return [sentence for sentence in answer if sentence][:3]
 
@@ -201,6 +201,45 @@ def _transformed(study: reading.Study) -> Markup:
     if not parts:
         return Markup()
     return _sentence("Transformed", Markup("; ").join([*parts, _costs(study, payers)]))
+
+
+def _corrupted(study: reading.Study) -> Markup:
+    """Who makes the fewest errors on corrupted images, beside the plain network."""
+    means = study.corruptions[study.corruptions["corruption"] == ""]
+    several = len(pd.unique(means["dataset"])) > 1
+    parts = []
+    for dataset, rows in means.groupby("dataset", sort=False):
+        # Fewer are better, where a contest looks for the most.
+        rows = rows.assign(spared=-rows["error"], spared_half=rows["error_half"])
+        found = contest(rows, "spared")
+        if found is None or len(rows) < 2:
+            continue
+        best = found.best
+        names = study.corruptions.loc[study.corruptions["dataset"] == dataset, "corruption"]
+        where = Markup("on {}, ").format(dataset) if several else Markup()
+        lead = where + Markup("over {} corruptions of rising severity, ").format(
+            names[names != ""].nunique()
+        )
+        score = words.with_interval(best["error"], best["error_half"], 0)
+        errors = f"{score} of the errors of no route (n = {int(best['n'])})"
+        if found.clear:
+            text = Markup("<b>{}</b> makes the fewest errors, {}").format(best["entry"], errors)
+            second = rows[rows["entry"] != best["entry"]].sort_values("error").iloc[0]
+            text += Markup("; next is {} with {}").format(
+                second["entry"], words.with_interval(second["error"], second["error_half"], 0)
+            )
+        elif found.known:
+            text = Markup(
+                "there is <b>no clear winner</b>: {} makes the fewest errors, {}, but its interval "
+                "overlaps {}"
+            ).format(best["entry"], errors, _theirs(found.level))
+        else:
+            text = Markup(
+                "<b>no clear winner</b> can be named from single seeds; {} makes the fewest "
+                "errors, {}"
+            ).format(best["entry"], errors)
+        parts.append(lead + text)
+    return _sentence("Corrupted", Markup("; ").join(parts)) if parts else Markup()
 
 
 def _keepers(study: reading.Study, trained: pd.DataFrame) -> tuple[list[Markup], list[str]]:

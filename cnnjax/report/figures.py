@@ -11,6 +11,7 @@ from cnnjax.report import palette, plotting, reading, words
 from cnnjax.report.palette import Style
 from cnnjax.report.plotting import Dot, Drawing, Line, Panel
 
+_FULL_COLOUR = 4.0  # the corruption error (and its inverse) from which colour grows no stronger
 _MOST_NETWORKS = 12  # panels of the error of equivariance; more would only be scrolled past
 
 
@@ -32,6 +33,7 @@ class Figures(NamedTuple):
     families: list[FamilyFigure]
     initial: Drawing | None
     equivariance: Drawing | None
+    corruptions: Drawing | None
 
 
 def draw(study: reading.Study, folder: Path) -> Figures:
@@ -68,6 +70,7 @@ def draw(study: reading.Study, folder: Path) -> Figures:
         families=_families(study, trained, best, folder),
         initial=_initial(study, folder / "initial_and_trained.svg"),
         equivariance=_equivariance(study, folder / "equivariance.svg"),
+        corruptions=_corruptions(study, folder / "corruptions.svg"),
     )
 
 
@@ -329,6 +332,41 @@ def _initial(study: reading.Study, path: Path) -> Drawing | None:
         ],
         size=(350, 76 + 17 * len(study.routes)),
         margins=(left, 14, 34, 40),
+    )
+
+
+def _corruptions(study: reading.Study, path: Path) -> Drawing | None:
+    frame = study.corruptions
+    if frame.empty:
+        return None
+    panels, most = [], 0
+    several = len(pd.unique(frame["dataset"])) > 1
+    for dataset, part in frame.groupby("dataset", sort=False):
+        table = part.pivot_table(
+            index="entry", columns="corruption", values="error", sort=False, dropna=False
+        )
+        names = [name for name in table.columns if name]
+        most = max(most, len(table))
+        draw = functools.partial(
+            plotting.heat,
+            ratios=table[[*names, ""]].to_numpy(float),
+            rows=list(table.index),
+            columns=[*(name.replace("_", " ") for name in names), "mean (mCE)"],
+            limit=_FULL_COLOUR,
+            set_off=1,
+        )
+        shown = (
+            f"errors of {len(table)} routes under {len(names)} corruptions, relative to no route"
+        )
+        panels.append(Panel(str(dataset) if several else "", "", shown, draw))
+    left = 16 + round(5.6 * max(min(len(entry), 33) for entry in frame["entry"]))
+    width = left + 41 * (len(names) + 1) + 50
+    return plotting.compose(
+        panels,
+        path,
+        size=(width, 106 + 25 * (most + 2)),
+        margins=(left, 50, 98, 8),
+        columns=1,
     )
 
 

@@ -92,6 +92,7 @@ def write(workdir: str | Path) -> Path:
         gallery=gallery.errors(study, folder),
         most_errors=gallery.MOST_ERRORS,
         sizes=_sizes(study),
+        corruptions=_corruptions(study),
         chosen=_chosen(study),
         config=json.dumps(study.config, indent=2, ensure_ascii=False) if study.config else "",
         environment=list(_flat(study.environment)),
@@ -239,6 +240,39 @@ def _sizes(study: reading.Study) -> tuple[list[str], list[tuple[str, list[tuple[
             line.append(_points(mean, half, decimals))
         lines.append((entry, line))
     return [f"{int(size):,}" for size in sizes], lines
+
+
+def _corruptions(study: reading.Study) -> list[dict[str, Any]]:
+    """Lays out the mean corruption errors, the fewest errors first."""
+    frame = study.corruptions
+    several = len(pd.unique(frame["dataset"])) > 1
+    rows = []
+    for row in frame[frame["corruption"] == ""].sort_values("error").to_dict("records"):
+        each = frame[
+            (frame["entry"] == row["entry"])
+            & (frame["dataset"] == row["dataset"])
+            & (frame["corruption"] != "")
+        ]
+        each = each[each["error"].notna()].sort_values("error", kind="stable")
+        # The plain network is as good as itself against all of them.
+        told = len(each) and each["error"].iloc[-1] - each["error"].iloc[0] > 1e-9
+        rows.append(
+            {
+                "entry": f"{row['entry']} · {row['dataset']}" if several else row["entry"],
+                "error": _points(row["error"], row["error_half"], 1),
+                "relative": _points(row["relative"], row["relative_half"], 1),
+                "n": str(int(row["n"])),
+                **{
+                    end: _corruption(each.iloc[place]) if told else "–"
+                    for end, place in (("best", 0), ("worst", -1))
+                },
+            }
+        )
+    return rows
+
+
+def _corruption(row: pd.Series) -> str:
+    return f"{str(row['corruption']).replace('_', ' ')} ({words.percent(row['error'], 0)})"
 
 
 def _facts(study: reading.Study) -> list[tuple[str, str]]:

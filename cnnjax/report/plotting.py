@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from cnnjax.report import palette, svg, words
@@ -308,6 +309,76 @@ def costs(
         axes.xaxis.set_major_locator(FixedLocator([t for t in ticks if low <= t <= high]))
     axes.set_xlim(low, high)
     _name_ends(axes, named)
+
+
+def heat(
+    axes: Axes,
+    ratios: np.ndarray,
+    *,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    limit: float,
+    set_off: int = 0,
+) -> None:
+    """Draws ratios as coloured cells: paper at 1, blue below, vermilion above, on a log scale.
+
+    A cell is its hue with an opacity of |log ratio| / log limit, so that on dark paper, too, what
+    does not differ from 1 looks like the paper. Its number, in percent, says what the colour does.
+
+    Args:
+      axes: Where to draw.
+      ratios: Shape (rows, columns); NaN leaves a cell empty.
+      rows: Their names, top to bottom.
+      columns: Their names, left to right.
+      limit: The ratio (and, inverted, the other one) from which colour grows no stronger.
+      set_off: How many of the last columns stand apart, in bold: summaries of the others.
+    """
+    count, gap = len(columns) - set_off, 0.25
+    at = [place + gap * (place >= count) for place in range(len(columns))]
+    for row, column in np.argwhere(np.isfinite(ratios)).tolist():
+        ratio = float(ratios[row, column])
+        _shaded(axes, (at[column] - 0.5, row - 0.5), (1.0, 1.0), ratio, limit)
+        axes.text(
+            at[column],
+            row,
+            f"{100 * ratio:.0f}",
+            ha="center",
+            va="center_baseline",
+            size=10,
+            weight="bold" if column >= count else "normal",
+        )
+    # The key: what each shade stands for.
+    steps = np.geomspace(1 / limit, limit, 9).tolist()
+    step = min(1.0, (at[-1] + 1) / len(steps))
+    for place, ratio in enumerate(steps):
+        _shaded(axes, (place * step - 0.5, len(rows) + 0.2), (step, 0.45), ratio, limit)
+    ends = (f"≤ {100 / limit:.0f} %", "100 %", f"≥ {100 * limit:.0f} %")
+    for part, words_for_it in enumerate(ends):
+        across = len(steps) * step * part / 2 - 0.5
+        side = ("left", "center", "right")[part]
+        axes.text(across, len(rows) + 0.78, words_for_it, ha=side, va="top", size=10)
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    axes.set_xlim(-0.5, at[-1] + 0.5)
+    axes.set_ylim(len(rows) + 1.4, -0.5)
+    axes.xaxis.tick_top()
+    axes.set_xticks(at, columns, rotation=45, ha="left", rotation_mode="anchor")
+    axes.set_yticks(range(len(rows)), [_clip(name, 33) for name in rows])
+    axes.tick_params(axis="both", length=0, labelcolor=palette.COLOURS["ink"][0])
+
+
+def _shaded(
+    axes: Axes,
+    corner: tuple[float, float],
+    size: tuple[float, float],
+    ratio: float,
+    limit: float,
+) -> None:
+    """Draws a rectangle in the colour that `heat` gives a ratio."""
+    strength = np.log(max(ratio, 1e-9)) / np.log(limit)
+    hue = palette.COLOURS["vermilion" if strength > 0 else "blue"][0]
+    share = 0.6 * min(abs(strength), 1.0)
+    axes.add_patch(Rectangle(corner, *size, facecolor=hue, alpha=share, linewidth=0))
 
 
 def _head(axes: Axes, panel: Panel, *, indent: int) -> None:

@@ -35,7 +35,7 @@ class Study(NamedTuple):
       config: The parsed config.json, or {}.
       environment: The parsed environment.json, or {}.
       measured: Rows of results.parquet of members that were chosen and finished, each with the name
-        of its row on the page in `entry`, and `initial` as a bool.
+        of its row on the page in `entry`, and `initial` as a bool; without the corrupted images.
       routes: One row an entry, at its largest training size, in the order of the page: entry,
         label, route, family, dataset, train_size, seeds, examples, accuracy, accuracy_half, errors,
         errors_half, parameters, multiply_accumulates, training_seconds.
@@ -43,6 +43,10 @@ class Study(NamedTuple):
         over seeds of `kept` (area under the accuracy curve relative to the untouched accuracy),
         `transformed` (mean accuracy along the curve) and `consistent` (mean consistency along it).
       transformations: Names in the order of the page, without "none".
+      corruptions: What corruptions cost beside the plain network: entry, family, dataset,
+        corruption (empty for the mean over all), and mean and half width over seeds of `error`
+        (corruption error; 1 is the plain network's) and, of the means, of `relative`. Empty where
+        none was measured.
       equivariance: Rows of equivariance.parquet with `entry`, or None.
       predictions: Rows of predictions.parquet with `entry`, or None.
       pictures: The arrays of pictures.npz by name, or {}.
@@ -57,6 +61,7 @@ class Study(NamedTuple):
     routes: pd.DataFrame
     areas: pd.DataFrame
     transformations: tuple[str, ...]
+    corruptions: pd.DataFrame
     equivariance: pd.DataFrame | None
     predictions: pd.DataFrame | None
     pictures: dict[str, np.ndarray]
@@ -106,6 +111,8 @@ def read(workdir: Path) -> Study:
     measured = table[(table["status"] == "done") & table["chosen"].astype(bool)]
     measured = measured[measured["accuracy"].notna()].reset_index(drop=True)
     measured["entry"] = _entries(measured)
+    corrupted = measured[results.corruptions(measured)]
+    measured = measured[~results.corruptions(measured)].reset_index(drop=True)
     routes = _routes(measured)
     names = [name for name in pd.unique(measured["transformation"]) if name != "none"]
     entries = measured.groupby(["group", "label"])["entry"].first()
@@ -120,6 +127,7 @@ def read(workdir: Path) -> Study:
         routes=routes,
         areas=_areas(measured, routes),
         transformations=tuple(names),
+        corruptions=_corruptions(corrupted, routes),
         equivariance=_named(workdir / "equivariance.parquet", entries),
         predictions=_named(workdir / "predictions.parquet", entries),
         pictures=_arrays(workdir / "pictures.npz"),
@@ -272,6 +280,18 @@ def _areas(measured: pd.DataFrame, routes: pd.DataFrame) -> pd.DataFrame:
     for other in frames[1:]:
         merged = merged.merge(other, on=by, how="outer", sort=False)
     return merged.merge(routes[["entry", "family"]], on="entry")
+
+
+def _corruptions(corrupted: pd.DataFrame, routes: pd.DataFrame) -> pd.DataFrame:
+    """Averages each member's corruption errors over seeds, in the order of the page."""
+    members = results.corruption_summary(corrupted, ("dataset", "entry"))
+    by = ["dataset", "entry", "corruption"]
+    frames = [
+        intervals(members, by, value).rename(columns={"mean": value, "half": f"{value}_half"})
+        for value in ("error", "relative")
+    ]
+    merged = frames[0].merge(frames[1].drop(columns="n"), on=by, how="left", sort=False)
+    return routes[["entry", "family"]].merge(merged, on="entry", sort=False)
 
 
 def _named(path: Path, entries: pd.Series) -> pd.DataFrame | None:

@@ -1,0 +1,72 @@
+"""Which route to invariance withstands corrupted images: noise, blur, weather, large movements?
+
+    python launch.py --config=experiments/corruptions.py
+    python launch.py --config=experiments/corruptions.py:mnist --data_dir=DIR
+    python launch.py --config=experiments/corruptions.py:fashion_mnist --data_dir=DIR
+
+The networks of `invariance.py` on the whole training set, and four more that were trained with
+RandAugment or AugMix, against nineteen corruptions at five severities, in the manner of MNIST-C but
+with severities of our own. Errors are told relative to those of the plain network, whose mean
+corruption error (mCE) is 100 %. Every route has the same number of updates, and validation chooses
+its learning rate; the severities were set by looking at them and at errors on validation images.
+Not all corruptions are new to all networks: the distortions move images as six of them do, only
+less, and the two policies also rotate, shear, shift, brighten, solarise and change contrast.
+
+Digits, 132 runs, n = 3: LeNet-5 with AugMix makes the fewest errors, mCE 77 ± 9 %, which is not
+clear of nine other routes; it is clear of the plain network (100 ± 11 %), with AugMix too (90 ± 2
+%). LeNet-5 has 88 ± 20 %, with distortions 78 ± 28 %, with doubled ones 112 ± 37 %; HOG + linear 88
+± 5 %. Nothing helps against everything. Deskewing leaves 3 to 10 % of the errors under translation
+and shear, and makes 3.5 to 4.2 times as many under cutout; HOG leaves 4 % under fog and makes 3
+times as many under blur; the three rungs with pooling make 3.4 to 4.8 times as many under salt and
+pepper, and have mCE 117 ± 17, 164 ± 65 and 209 ± 75 %. The launch took 5 min 45 s of processor
+time, and 18 min 32 s beside other work on two cores; alone it has not been timed. The other two
+data sets have not been measured.
+"""
+
+import pathlib
+
+from ml_collections import ConfigDict
+
+from cnnjax import config as configs
+
+DATA = ("digits", "mnist", "fashion_mnist")
+STUDY = pathlib.Path(__file__).with_name("invariance.py")
+
+# Training with the policies that practitioners reach for against corruptions, at the strength that
+# their papers settled on: magnitude 9 of 30, severity 3 of 10.
+STRENGTH = 0.3
+POLICIES = {
+    "mlp_randaugment": ("MLP + RandAugment", "training", "mlp800", "randaugment"),
+    "mlp_augmix": ("MLP + AugMix", "training", "mlp800", "augmix"),
+    "lenet5_randaugment": ("LeNet-5 + RandAugment", "combined", "lenet5_modern", "randaugment"),
+    "lenet5_augmix": ("LeNet-5 + AugMix", "combined", "lenet5_modern", "augmix"),
+}
+
+
+def get_config(arg: str | None = None) -> ConfigDict:
+    """The networks of the first study on one data set: "digits", "mnist" or "fashion_mnist"."""
+    from cnnjax import invariance  # late: it brings JAX
+
+    data = configs.choose("corruptions.py", arg or "digits", DATA)
+    config = configs.load(f"{STUDY}:{data}")
+    config.name = ""
+    config.title = "Routes to robustness"
+    config.question = (
+        "What do structure, training and features each buy against corrupted images: noise, blur, "
+        "weather, changes of light, and movements larger than those of training?"
+    )
+    for route, (label, family, network, policy) in POLICIES.items():
+        config.routes[route] = ConfigDict(
+            {
+                "label": label,
+                "family": family,
+                "model": {"name": network},
+                "augment": {"name": policy, "strength": STRENGTH},
+            }
+        )
+    for name in invariance.CORRUPTIONS:
+        config.invariance.corruptions[name] = invariance.SEVERITIES
+    config.invariance.initial = False
+    config.invariance.equivariance = False
+    config.sweep = "route=*;seed=0:3;optimizer.learning_rate=1e-3,6e-3"
+    return config
