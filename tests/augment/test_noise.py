@@ -174,11 +174,11 @@ def test_jpeg_is_pillows_round_trip(shape, quality):
     image = astronaut(*shape)
     found, expected = jpeg(KEY, image, quality=quality), pillow(image, quality)
     apart = np.abs(found - expected) * 255
-    lost = np.abs(image - expected).mean() * 255
-    # libjpeg computes in integers: pixels differ by a level or two, and here and there a
-    # coefficient rounds to the other side, which its whole block shows.
-    assert apart.mean() < min(0.6, 0.2 * lost)
-    assert np.mean(apart <= 2.5) > 0.95
+    # libjpeg computes its transform in integers: in one block of thirty, of ten at quality 95, a
+    # coefficient is an eighth off and rounds to the other side, which its whole block shows.
+    assert apart.mean() < 0.25
+    assert np.mean(apart <= 2.5) > 0.98
+    assert np.median(apart) < 1e-3
 
 
 def test_a_grey_block_is_scipys_dct_rounded_to_the_table():
