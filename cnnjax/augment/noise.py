@@ -180,7 +180,7 @@ def jpeg(
     """Compresses as JPEG does and decodes again: the lossy part, which is rounding.
 
     The pixels are rounded to 8 bits, and 3 channels turn into Y, Cb, Cr (without subsampling).
-    Each 8 × 8 block X becomes the cosine coefficients C = DCT(X − 128), these become
+    Each 8 × 8 block X becomes the cosine coefficients C = DCT(X − 128) in eighths, these become
     round(C / q)·q, and all of it is undone, with the decoder's rounding to 8 bits. The table q is
     the standard one, T, for luminance or chrominance, scaled as libjpeg does:
     q = clip(⌊(T·s + 50) / 100⌋, 1, 255), s = ⌊5000 / quality⌋ below 50, else 200 − 2·quality.
@@ -216,8 +216,8 @@ def jpeg(
         centre = np.array([128])
         tables = _LUMINANCE[None]
     levels = levels - centre
-    decoded = jnp.clip(jnp.round(_quantise(levels, _scaled(tables, whole))), -128, 127)
-    decoded = decoded + centre
+    decoded = jnp.floor(_quantise(levels, _scaled(tables, whole)) + 0.5)  # halves up, as libjpeg
+    decoded = jnp.clip(decoded, -128, 127) + centre
     if colour:
         decoded = _linear(np.linalg.inv(_TO_YCBCR), decoded)
     result = (jnp.clip(jnp.round(decoded), 0, 255) / 255).astype(image.dtype)
@@ -245,8 +245,10 @@ def _quantise(levels: Array, tables: Array) -> Array:
     blocks = blocks.reshape(channels, down * right, 64)
     step = tables.reshape(-1, 1, 64).astype(jnp.float32)
     coefficients = jnp.matmul(blocks, _DCT.T, precision="highest")
-    # Halves, which flat blocks often give, go away from zero, as in libjpeg; jnp.round differs.
-    multiples = jnp.sign(coefficients) * jnp.floor(jnp.abs(coefficients) / step + 0.5)
+    # As libjpeg: coefficients are whole eighths, so that halves are frequent, and go away from
+    # zero, where jnp.round takes them to the even side.
+    eighths = jnp.round(8 * jnp.abs(coefficients))
+    multiples = jnp.sign(coefficients) * jnp.floor(eighths / (8 * step) + 0.5)
     blocks = jnp.matmul(multiples * step, _DCT, precision="highest")
     blocks = blocks.reshape(channels, down, right, 8, 8).transpose(1, 3, 2, 4, 0)
     return blocks.reshape(padded.shape)[:height, :width]

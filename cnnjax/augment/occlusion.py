@@ -76,7 +76,7 @@ def emboss(
 
     Args:
       key: The random key.
-      image: The image, in [0, 1]; beyond its border the outermost pixels repeat.
+      image: The image, in [0, 1]; mirrored beyond its border, without the outermost pixel.
       alpha: α, the share of the relief, between 0 and 1.
       relief: s, how deep it is, at least 0.
       strength: Factor on α, at least 0; may be traced.
@@ -88,7 +88,7 @@ def emboss(
       ValueError: `alpha` is not a range within [0, 1] or `relief` not one of numbers ≥ 0.
 
     Reference:
-      Emboss of imgaug (https://github.com/aleju/imgaug), which mirrors the image at its border.
+      Emboss of imgaug (https://github.com/aleju/imgaug).
     """
     draw.ends("alpha", alpha, least=0, most=1)
     draw.ends("relief", relief, least=0)
@@ -96,7 +96,7 @@ def emboss(
     share = draw.parameter(alpha_key, "alpha", alpha, neutral=0.0, strength=strength)
     depth = draw.parameter(relief_key, "relief", relief, neutral=0.0)
     height, width, channels = image.shape
-    padded = jnp.pad(jnp.asarray(image, jnp.float32), [(1, 1), (1, 1), (0, 0)], mode="edge")
+    padded = jnp.pad(jnp.asarray(image, jnp.float32), [(1, 1), (1, 1), (0, 0)], mode="reflect")
     # Columns and channels become one axis: long rows are faster to add than triples.
     padded = padded.reshape(height + 2, -1)
 

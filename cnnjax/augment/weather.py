@@ -24,6 +24,9 @@ __all__ = ["clouds", "fast_snowy_landscape", "fog", "octave_noise", "rain", "sno
 # The least value of what must be above 0.
 _LEAST = 1e-6
 
+# What brings late bits of a number in [0, 1), which hardly matter to its size, before the point.
+_LATE = 2.0**16
+
 
 @functools.cache
 def _spline(size: int, cell: float) -> Float[np.ndarray, "size points"]:
@@ -236,13 +239,16 @@ def _falling(
     width: tuple[float, float],
     length: tuple[float, float],
     angle: tuple[float, float],
+    heights: int = 1,
 ) -> tuple[Float[Array, "height width"], Float[Array, "3"]]:
     """The brightness of specks that fall, from 0 where there is none to 1 at the brightest.
 
     With it come three more numbers of U(0, 1), for the caller to draw parameters with.
 
     A grid of square cells, as wide as the widest speck, holds a speck wherever its number u from
-    U(0, 1) is below the density, of brightness 1 − u / (2 · density), which is even in [½, 1].
+    U(0, 1) is below the density, of brightness 1 − u / (2 · density), which is even in [½, 1]. It
+    lies at one of `heights` heights of its cell, but no more than there are pixels, as late bits of
+    u say: with a single one all specks stand in rows, which shows if they are short.
     Along the rows it falls off linearly, max(0, 1 − |d| / w) with its width w; along the columns
     it is min(1, max(0, (w + ℓ / 2 − |d|) / w)), with ℓ its length times cos(angle). Then each row
     is shifted by its distance from the middle times tan(angle), which slants the specks. The grid
@@ -262,9 +268,13 @@ def _falling(
     drawn = units[7:].reshape(rows, columns)
     tiny = np.finfo(np.float32).tiny
     specks = jnp.where(drawn < likely, 1 - drawn / (2 * jnp.maximum(likely, tiny)), 0)
+    heights = min(heights, round(cell))
+    own = jnp.floor(drawn * _LATE).astype(jnp.int32) % heights
+    specks = jnp.where(own[:, None] == np.arange(heights)[:, None], specks[:, None], 0)
+    specks = specks.reshape(rows * heights, columns)
 
     y = np.arange(height, dtype=np.float32)
-    centres = (np.arange(rows) * cell - longest / 2).astype(np.float32)
+    centres = (np.arange(rows * heights) * cell / heights - longest / 2).astype(np.float32)
     half = long * longer * jnp.cos(turn) / 2
     down = jnp.clip((wide + half - np.abs(y[:, None] - centres[None, :])) / wide, 0, 1)
     smeared = down @ specks
@@ -326,6 +336,7 @@ def snowflakes(
         width=ends("flake_size", flake_size, least=0, most=1),
         length=ends("speed", speed, least=0, most=1),
         angle=ends("angle", angle, least=-60, most=60),
+        heights=4,
     )
     return _veil(image, jnp.asarray(strength, jnp.float32) * flakes, jnp.float32(1))
 

@@ -12,74 +12,11 @@ from scipy import fft
 from cnnjax.augment import noise
 from cnnjax.augment.noise import additive_gaussian_noise, coarse_salt, jpeg, pepper, salt
 
-OPS = {
-    f.__name__: functools.partial(f, **options)
-    for f, options in [
-        (additive_gaussian_noise, {}),
-        (salt, {"fraction": (0.2, 0.6)}),
-        (pepper, {"fraction": (0.2, 0.6)}),
-        (coarse_salt, {"fraction": (0.3, 0.6), "size_fraction": (0.3, 0.9)}),
-        (jpeg, {}),
-    ]
-}
 KEY = jax.random.key(0)
-
-
-@pytest.fixture(params=OPS)
-def op(request):
-    return OPS[request.param]
 
 
 def picture(height=9, width=7, channels=3, seed=0):
     return np.random.default_rng(seed).random((height, width, channels)).astype(np.float32)
-
-
-def test_plain_jit_and_vmap_agree(op):
-    keys = jax.random.split(KEY, 3)
-    images = np.stack([picture(seed=s) for s in range(3)])
-    batched = jax.jit(jax.vmap(op))(keys, images)
-    assert batched.shape == images.shape
-    assert batched.dtype == images.dtype
-    assert batched.min() >= 0
-    assert batched.max() <= 1
-    jitted = jax.jit(op)
-    for key, image, expected in zip(keys, images, batched, strict=True):
-        np.testing.assert_allclose(jitted(key, image), expected, atol=1e-6)
-    np.testing.assert_allclose(op(keys[0], images[0]), batched[0], atol=1e-6)
-
-
-def test_a_key_decides_the_result(op):
-    jitted = jax.jit(op)
-    first, again, other = (jitted(jax.random.key(k), picture()) for k in (1, 1, 2))
-    assert np.array_equal(first, again)
-    assert not np.allclose(first, other, atol=1e-3)
-
-
-@pytest.mark.parametrize("shape", [(8, 8, 1), (5, 9, 3)])
-def test_strength_changes_without_recompiling_and_zero_is_the_identity(op, shape):
-    traced = 0
-
-    @jax.jit
-    def at(strength, key, image):
-        nonlocal traced
-        traced += 1
-        return op(key, image, strength=strength)
-
-    image = picture(*shape)
-    for k in range(5):
-        assert np.array_equal(at(0.0, jax.random.key(k), image), image)
-    few, many = (
-        np.mean([np.abs(at(s, jax.random.key(k), image) - image).mean() for k in range(10)])
-        for s in (0.5, 1.0)
-    )
-    assert traced == 1
-    assert 0 < few < many
-
-
-def test_the_type_stays(op):
-    image = jnp.asarray(picture(4, 4, 1), jnp.float16)
-    assert op(KEY, image).dtype == jnp.float16
-    assert np.array_equal(op(KEY, image, strength=0.0), image)
 
 
 @pytest.mark.parametrize(
@@ -174,11 +111,11 @@ def test_jpeg_is_pillows_round_trip(shape, quality):
     image = astronaut(*shape)
     found, expected = jpeg(KEY, image, quality=quality), pillow(image, quality)
     apart = np.abs(found - expected) * 255
-    lost = np.abs(image - expected).mean() * 255
-    # libjpeg computes in integers: pixels differ by a level or two, and here and there a
-    # coefficient rounds to the other side, which its whole block shows.
-    assert apart.mean() < min(0.6, 0.2 * lost)
-    assert np.mean(apart <= 2.5) > 0.95
+    # libjpeg computes its transform in integers: in one block of thirty, of ten at quality 95, a
+    # coefficient is an eighth off and rounds to the other side, which its whole block shows.
+    assert apart.mean() < 0.25
+    assert np.mean(apart <= 2.5) > 0.98
+    assert np.median(apart) < 1e-3
 
 
 def test_a_grey_block_is_scipys_dct_rounded_to_the_table():

@@ -1,7 +1,6 @@
 import functools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import skimage
@@ -9,63 +8,11 @@ from scipy import ndimage
 
 from cnnjax.augment.occlusion import cutout, emboss, superpixel
 
-OPS = {
-    "cutout": functools.partial(cutout, fraction=(0.3, 0.9), value=(0.0, 1.0)),
-    "emboss": emboss,
-    "superpixel": functools.partial(superpixel, probability=(0.5, 1.0), segments=6),
-}
 KEY = jax.random.key(0)
-
-
-@pytest.fixture(params=OPS)
-def op(request):
-    return OPS[request.param]
 
 
 def picture(height=9, width=7, channels=3, seed=0):
     return np.random.default_rng(seed).random((height, width, channels)).astype(np.float32)
-
-
-def test_plain_jit_and_vmap_agree(op):
-    keys = jax.random.split(KEY, 3)
-    images = np.stack([picture(seed=s) for s in range(3)])
-    batched = jax.jit(jax.vmap(op))(keys, images)
-    assert batched.shape == images.shape
-    assert batched.dtype == images.dtype
-    assert batched.min() >= 0
-    assert batched.max() <= 1
-    jitted = jax.jit(op)
-    for key, image, expected in zip(keys, images, batched, strict=True):
-        np.testing.assert_allclose(jitted(key, image), expected, atol=1e-6)
-    np.testing.assert_allclose(op(keys[0], images[0]), batched[0], atol=1e-6)
-
-
-@pytest.mark.parametrize("shape", [(8, 8, 1), (5, 9, 3)])
-def test_strength_and_key_change_without_recompiling_and_zero_is_the_identity(op, shape):
-    traced = 0
-
-    @jax.jit
-    def at(strength, key, image):
-        nonlocal traced
-        traced += 1
-        return op(key, image, strength=strength)
-
-    image = picture(*shape)
-    keys = [jax.random.key(k) for k in range(10)]
-    assert all(np.array_equal(at(0.0, key, image), image) for key in keys)
-    few, many = (
-        np.mean([np.abs(at(s, key, image) - image).mean() for key in keys]) for s in (0.5, 1.0)
-    )
-    assert 0 < few < many
-    assert np.array_equal(at(1.0, keys[1], image), at(1.0, keys[1], image))
-    assert not np.allclose(at(1.0, keys[1], image), at(1.0, keys[2], image), atol=1e-3)
-    assert traced == 1
-
-
-def test_the_type_stays(op):
-    image = jnp.asarray(picture(8, 8, 1), jnp.float16)
-    result = jax.jit(op)(KEY, image)
-    assert result.dtype == jnp.float16
 
 
 @pytest.mark.parametrize(
@@ -111,7 +58,7 @@ def test_emboss_is_scipys_correlation_with_imgaugs_kernel(alpha, relief):
     identity[1, 1] = 1
     kernel = (1 - alpha) * identity + alpha * kernel
     image = picture()
-    expected = ndimage.correlate(image, kernel[..., None], mode="nearest")
+    expected = ndimage.correlate(image, kernel[..., None], mode="mirror")
     found = emboss(KEY, image, alpha=alpha, relief=relief)
     np.testing.assert_allclose(found, np.clip(expected, 0, 1), atol=1e-6)
 
@@ -149,19 +96,40 @@ def test_segments_are_replaced_as_often_as_they_should_and_whole():
         assert np.all(own.all(1) | ~own.any(1))
 
 
-def test_variance_within_segments_is_about_that_of_scikit_images_slic():
+def test_segments_are_about_those_of_scikit_images_slic():
     image = skimage.transform.resize(skimage.data.astronaut(), (66, 64), anti_aliasing=True)
     image = image.astype(np.float32)
-    labels = skimage.segmentation.slic(image, n_segments=64, compactness=10, start_label=0)
-    theirs = np.stack(
-        [
-            np.asarray(ndimage.mean(image[..., c], labels, np.arange(labels.max() + 1)))[labels]
-            for c in range(3)
-        ],
-        axis=-1,
+    flatten = functools.partial(superpixel, probability=1.0, segments=64)
+    ours = np.asarray(jax.jit(flatten)(KEY, image))
+    colours, own = np.unique(np.round(ours, 5).reshape(-1, 3), axis=0, return_inverse=True)
+    # The same distance. Its first round, with no colours yet, is our grid, so that it needs one
+    # more; its grid lies half a pixel off, and a segment's reach moves with it.
+    labels = skimage.segmentation.slic(
+        image,
+        n_segments=64,
+        compactness=0.1,
+        max_num_iter=5,
+        convert2lab=False,
+        enforce_connectivity=False,
+        start_label=0,
     )
-    ours = np.asarray(superpixel(KEY, image, probability=1.0, segments=64))
-    assert len(np.unique(np.round(ours, 5).reshape(-1, 3), axis=0)) <= 72
-    assert np.mean((ours - image) ** 2) <= 1.3 * np.mean((theirs - image) ** 2)
-    squares = superpixel(KEY, image, probability=1.0, segments=64, compactness=1e3)
-    assert np.mean((ours - image) ** 2) < 0.7 * np.mean((squares - image) ** 2)
+    count = labels.max() + 1
+    assert len(colours) == count == 64
+    theirs = np.stack(
+        [np.asarray(ndimage.mean(image[..., c], labels, np.arange(count))) for c in range(3)], -1
+    )[labels]
+
+    def agreement(segments):
+        """The share of pixels that share the segment of most of their own segment."""
+        table = np.zeros((64, 64))
+        np.add.at(table, (segments.ravel(), labels.ravel()), 1)
+        return table.max(1).sum() / labels.size
+
+    # The grid that both began with: cells of 9 × 8 pixels.
+    rows, columns = np.mgrid[:66, :64]
+    squares = rows // 9 * 8 + columns // 8
+    assert agreement(own) > 0.7 > agreement(squares) + 0.1
+    error, of_theirs = np.mean((ours - image) ** 2), np.mean((theirs - image) ** 2)
+    assert error < 1.5 * of_theirs
+    square = np.stack([ndimage.mean(image[..., c], squares, np.arange(64)) for c in range(3)], -1)
+    assert error < 0.5 * np.mean((square[squares] - image) ** 2)

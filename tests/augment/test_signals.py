@@ -25,14 +25,8 @@ def named(name):
 
 @functools.cache
 def compiled(name):
-    """The operation of a key, a signal and a strength, and the shapes it was traced for."""
-    traces = []
-
-    def traced(key, values, strength):
-        traces.append(values.shape)
-        return named(name)(key, values, strength=strength)
-
-    return jax.jit(traced), traces
+    """The operation of a key, a signal and a strength."""
+    return jax.jit(lambda key, values, strength: named(name)(key, values, strength=strength))
 
 
 def wave(length=90, channels=2, seed=0):
@@ -55,41 +49,15 @@ def peak(values):
     return np.argmax(spectrum)
 
 
-def test_plain_jit_and_vmap_agree_and_keep_shape_and_type(name):
-    batch = np.stack([wave(seed=seed) for seed in range(3)])
-    batched = np.asarray(jax.jit(jax.vmap(named(name)))(keys(3), batch))
-    assert (batched.shape, batched.dtype) == (batch.shape, batch.dtype)
-    jitted = compiled(name)[0](keys(3)[1], batch[1], 1.0)
-    np.testing.assert_allclose(jitted, batched[1], atol=2e-5)
-    np.testing.assert_allclose(named(name)(keys(3)[0], batch[0]), batched[0], atol=2e-5)
-
-
 @pytest.mark.parametrize(
-    ("length", "dtype"), [(90, jnp.bfloat16), (1, jnp.float32), (7, jnp.float32)]
+    ("length", "dtype"), [(1, jnp.float32), (7, jnp.float32), (90, jnp.bfloat16)]
 )
 def test_any_length_and_precision(name, length, dtype):
-    result = compiled(name)[0](KEY, wave(length).astype(dtype), 1.0)
+    values = wave(length).astype(dtype)
+    result = compiled(name)(KEY, values, 1.0)
     assert (result.shape, result.dtype) == ((length, 2), dtype)
     assert np.all(np.isfinite(result))
-
-
-def test_same_key_same_bits_and_another_key_another_result(name):
-    first, again, other = (compiled(name)[0](jax.random.key(n), wave(), 1.0) for n in (4, 4, 5))
-    np.testing.assert_array_equal(first, again)
-    assert np.any(np.asarray(first) != other)
-
-
-def test_strength_zero_is_the_identity_and_no_strength_recompiles(name):
-    changed, traces = compiled(name)
-    for channels in (1, 2):
-        values = wave(channels=channels)
-        before = traces.count(values.shape)
-        np.testing.assert_array_equal(changed(jax.random.key(1), values, 0.0), values)
-        half, full = (np.asarray(changed(jax.random.key(1), values, s)) for s in (0.5, 1.0))
-        assert np.any(half != full)
-        assert np.any(full != values)
-        assert np.all(np.isfinite(changed(jax.random.key(1), values, 3.0)))
-        assert traces.count(values.shape) <= before + 1
+    np.testing.assert_array_equal(compiled(name)(KEY, values, 0.0), values)
 
 
 @pytest.mark.parametrize(

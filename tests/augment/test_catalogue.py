@@ -1,0 +1,227 @@
+"""What every operation of the catalogue keeps to; what each of them does is in the other files.
+
+Operations are found by their signature, (key, image, *, …) or (key, signal, *, …): one that `CASES`
+does not have fails. Each is compiled five times, for as many checks as that serves.
+"""
+
+import functools
+import inspect
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cnnjax import augment
+from cnnjax.augment import colour
+
+KEY = jax.random.key(0)
+COUNT = 20
+
+FOUND = {
+    name: subject
+    for name in augment.__all__
+    if inspect.isfunction(getattr(augment, name))
+    for first, subject, *_ in [[*inspect.signature(getattr(augment, name)).parameters, "", ""]]
+    if first == "key" and subject in ("image", "signal")
+}
+
+
+class Case(NamedTuple):
+    """Parameters that give the input back, and ones for a change if the defaults are too gentle."""
+
+    neutral: dict
+    change: dict = {}  # noqa: RUF012
+
+
+DRAWS = (augment.draw_rotate, augment.draw_horizontal_flip)
+CASES = {
+    "additive_gaussian_noise": Case({"deviation": 0}),
+    "additive_noise": Case({"deviation": 0}),
+    "autocontrast": Case({"amount": 0}),
+    "brighten": Case({"offset": 0}),
+    "channel_shuffle": Case({"probability": 0}, {"probability": 1}),
+    "clouds": Case({"density": 0}),
+    "coarse_salt": Case({"fraction": 0}, {"fraction": (0.3, 0.6), "size_fraction": (0.3, 0.9)}),
+    "contrast": Case({"factor": 1}),
+    "crop": Case({"position": 0.5}),
+    "crop_and_pad": Case({"fraction": 0}),
+    "cutout": Case({"fraction": 0}, {"fraction": (0.3, 0.9), "value": (0.0, 1.0)}),
+    "elastic": Case({"alpha": 0}),
+    "emboss": Case({"alpha": 0}),
+    "equalise": Case({"amount": 0}),
+    "fast_snowy_landscape": Case({"lightness_multiplier": 1}),
+    "fog": Case({"density": 0}),
+    "gain": Case({"decibels": 0}),
+    "gamma_contrast": Case({"gamma": 1}),
+    "gaussian_blur": Case({"sigma": 0}),
+    "grey": Case({"amount": 0}),
+    "horizontal_flip": Case({"probability": 0}),
+    "hue": Case({"degrees": 0}),
+    "invert": Case({"probability": 0}),
+    "jpeg": Case({"quality": 100}),
+    "motion_blur": Case({"length": 0}),
+    "move": Case({"draws": (functools.partial(augment.draw_rotate, degrees=0),)}, {"draws": DRAWS}),
+    "pepper": Case({"fraction": 0}, {"fraction": (0.2, 0.6)}),
+    "perspective": Case({"inward": 0}),
+    "pitch": Case({"semitones": 0}),
+    "posterise": Case({"bits": 8}),
+    "rain": Case({"density": 0, "darkening": 0}),
+    "rotate": Case({"degrees": 0}),
+    "salt": Case({"fraction": 0}, {"fraction": (0.2, 0.6)}),
+    "saturation": Case({"factor": 1}),
+    "scale": Case({"factor": 1}),
+    "sharpen": Case({"amount": 0}),
+    "shear_x": Case({"ratio": 0}),
+    "shear_y": Case({"ratio": 0}),
+    "shift": Case({"fraction": 0}),
+    "snowflakes": Case({"density": 0}),
+    "solarise": Case({"threshold": 1}),
+    "speed": Case({"factor": 1}),
+    "superpixel": Case({"probability": 0}, {"probability": (0.5, 1.0), "segments": 6}),
+    "time_mask": Case({"fraction": 0}),
+    "translate_x": Case({"fraction": 0}),
+    "translate_y": Case({"fraction": 0}),
+    "vertical_flip": Case({"probability": 0}),
+}
+COLOUR_ONLY = {"channel_shuffle", "grey", "hue", "saturation"}
+NEW_SIZE = (6, 5)
+# A subject of three channels, or two; of one; and one for half precision. None is square.
+SHAPES = {
+    "image": [(9, 7, 3), (8, 9, 1), (6, 10, 2)],
+    "signal": [(90, 2), (45, 1), (31, 2)],
+}
+
+
+@pytest.fixture(params=sorted(FOUND))
+def name(request):
+    return request.param
+
+
+def operation(name, **options):
+    if name == "crop":
+        options["new_size"] = NEW_SIZE
+    return functools.partial(getattr(augment, name), **options)
+
+
+def changing(name):
+    return operation(name, **CASES[name].change)
+
+
+def subjects(name, which=0, dtype=np.float32):
+    """As many examples as there are keys."""
+    shape = (COUNT, *SHAPES[FOUND[name]][which])
+    numbers = np.random.default_rng(0)
+    draw = numbers.random(shape) if FOUND[name] == "image" else numbers.normal(size=shape)
+    return draw.astype(dtype)
+
+
+def unchanged(name, batch):
+    """What the operation gives back where it changes nothing."""
+    if name == "crop":
+        y, x = ((n - new + 1) // 2 for n, new in zip(batch.shape[-3:-1], NEW_SIZE, strict=True))
+        return batch[..., y : y + NEW_SIZE[0], x : x + NEW_SIZE[1], :]
+    return batch
+
+
+@functools.cache
+def compiled(name):
+    """The operation of keys, examples and a strength, and the shapes that it was traced for."""
+    traces = []
+
+    @jax.jit
+    def many(keys, batch, strength):
+        traces.append(batch.shape)
+        one = functools.partial(changing(name), strength=strength)
+        return jax.vmap(one)(keys, batch)
+
+    return many, traces
+
+
+def at(name, strength, batch, seed=0):
+    keys = jax.random.split(jax.random.key(seed), COUNT)
+    return np.asarray(compiled(name)[0](keys, batch, strength))
+
+
+def in_range(name, results):
+    if FOUND[name] == "signal":
+        return np.all(np.isfinite(results))
+    return 0 <= results.min() <= results.max() <= 1
+
+
+def test_every_operation_is_here():
+    assert set(CASES) == set(FOUND)
+
+
+def test_every_parameter_has_its_keyword_and_a_default(name):
+    _, _, *options = inspect.signature(getattr(augment, name)).parameters.values()
+    assert all(option.kind is option.KEYWORD_ONLY for option in options)
+    needed = {option.name for option in options if option.default is option.empty}
+    assert needed <= {"new_size", "draws"}
+    assert {"strength", *CASES[name].neutral} <= {option.name for option in options}
+
+
+def test_plain_jit_and_vmap_agree(name):
+    keys, batch = jax.random.split(KEY, COUNT), subjects(name)
+    batched = at(name, 1.0, batch)
+    assert (batched.shape, batched.dtype) == (unchanged(name, batch).shape, batch.dtype)
+    # Sounds are sums of many products.
+    atol = 2e-6 if FOUND[name] == "image" else 2e-5
+    jitted = jax.jit(changing(name))
+    for which in range(4):
+        one = jitted(keys[which], batch[which])
+        np.testing.assert_allclose(one, batched[which], rtol=0, atol=atol)
+    plain = changing(name)(keys[0], batch[0])
+    np.testing.assert_allclose(plain, batched[0], rtol=0, atol=atol)
+
+
+def test_the_same_key_gives_the_same_bits_and_other_keys_other_results(name):
+    batch = subjects(name)
+    once = at(name, 1.0, batch)
+    assert once.tobytes() == at(name, 1.0, batch).tobytes()
+    assert np.any(once != at(name, 1.0, batch, seed=1))
+    same = np.broadcast_to(batch[:1], batch.shape)
+    assert len(np.unique(at(name, 1.0, same).reshape(COUNT, -1), axis=0)) > 1
+
+
+def test_strength_is_traced_zero_is_the_identity_and_too_much_stays_in_range(name):
+    batch = subjects(name)
+    none, half, whole, double, overdone = (at(name, s, batch) for s in (0.0, 0.5, 1.0, 2.5, 4.0))
+    expected = unchanged(name, batch)
+    np.testing.assert_array_equal(none, expected)
+    assert all(in_range(name, results) for results in (half, whole, double, overdone))
+    assert compiled(name)[1].count(batch.shape) == 1
+    assert np.any(half != whole)
+    weak, strong = (np.abs(results - expected).mean() for results in (half, whole))
+    assert weak > 0
+    # Sounds of chance are as far apart from themselves after any shift.
+    assert weak < strong or FOUND[name] == "signal"
+
+
+def test_one_channel(name):
+    batch = subjects(name, 1)
+    expected = unchanged(name, batch)
+    np.testing.assert_array_equal(at(name, 0.0, batch), expected)
+    changed = at(name, 1.0, batch)
+    assert in_range(name, changed)
+    assert np.any(changed != expected) == (name not in COLOUR_ONLY)
+
+
+def test_half_precision_stays(name):
+    batch = subjects(name, 2, np.float16)
+    expected = unchanged(name, batch)
+    whole, none = at(name, 1.0, batch), at(name, 0.0, batch)
+    assert (whole.shape, whole.dtype) == (expected.shape, np.float16)
+    assert in_range(name, whole)
+    assert none.tobytes() == expected.tobytes()
+    other = jax.ShapeDtypeStruct(batch.shape[1:], jnp.bfloat16)
+    assert jax.eval_shape(changing(name), KEY, other).dtype == jnp.bfloat16
+
+
+def test_the_neutral_parameters_are_exact(name):
+    example = subjects(name)[0]
+    if getattr(augment, name).__module__ == colour.__name__:
+        example = example * 1.2 - 0.1  # nothing is clipped either
+    result = operation(name, **CASES[name].neutral)(KEY, example)
+    np.testing.assert_array_equal(result, unchanged(name, example))
