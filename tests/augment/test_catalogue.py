@@ -1,7 +1,7 @@
 """What every operation of the catalogue keeps to; what each of them does is in the other files.
 
 Operations are found by their signature, (key, image, *, …) or (key, signal, *, …): one that `CASES`
-does not have fails. Each is compiled five times, for as many checks as that serves.
+does not have fails. Each is compiled three times, for as many checks as that serves.
 """
 
 import functools
@@ -87,10 +87,10 @@ CASES = {
 }
 COLOUR_ONLY = {"channel_shuffle", "grey", "hue", "saturation"}
 NEW_SIZE = (6, 5)
-# A subject of three channels, or two; of one; and one for half precision. None is square.
+# Of several channels and of one; none is square.
 SHAPES = {
-    "image": [(9, 7, 3), (8, 9, 1), (6, 10, 2)],
-    "signal": [(90, 2), (45, 1), (31, 2)],
+    "image": [(9, 7, 3), (8, 9, 1)],
+    "signal": [(90, 2), (45, 1)],
 }
 
 
@@ -162,16 +162,12 @@ def test_every_parameter_has_its_keyword_and_a_default(name):
     assert {"strength", *CASES[name].neutral} <= {option.name for option in options}
 
 
-def test_plain_jit_and_vmap_agree(name):
+def test_plain_and_under_jit_and_vmap_agree(name):
     keys, batch = jax.random.split(KEY, COUNT), subjects(name)
     batched = at(name, 1.0, batch)
     assert (batched.shape, batched.dtype) == (unchanged(name, batch).shape, batch.dtype)
     # Sounds are sums of many products.
     atol = 2e-6 if FOUND[name] == "image" else 2e-5
-    jitted = jax.jit(changing(name))
-    for which in range(4):
-        one = jitted(keys[which], batch[which])
-        np.testing.assert_allclose(one, batched[which], rtol=0, atol=atol)
     plain = changing(name)(keys[0], batch[0])
     np.testing.assert_allclose(plain, batched[0], rtol=0, atol=atol)
 
@@ -199,24 +195,25 @@ def test_strength_is_traced_zero_is_the_identity_and_too_much_stays_in_range(nam
     assert weak < strong or FOUND[name] == "signal"
 
 
-def test_one_channel(name):
-    batch = subjects(name, 1)
+def test_one_channel_alone_and_in_half_precision(name):
+    batch = subjects(name, 1, np.float16)
     expected = unchanged(name, batch)
-    np.testing.assert_array_equal(at(name, 0.0, batch), expected)
-    changed = at(name, 1.0, batch)
-    assert in_range(name, changed)
-    assert np.any(changed != expected) == (name not in COLOUR_ONLY)
-
-
-def test_half_precision_stays(name):
-    batch = subjects(name, 2, np.float16)
-    expected = unchanged(name, batch)
-    whole, none = at(name, 1.0, batch), at(name, 0.0, batch)
-    assert (whole.shape, whole.dtype) == (expected.shape, np.float16)
-    assert in_range(name, whole)
+    halves, none = at(name, 1.0, batch), at(name, 0.0, batch)
+    assert (halves.shape, halves.dtype) == (expected.shape, np.float16)
+    assert in_range(name, halves)
     assert none.tobytes() == expected.tobytes()
     other = jax.ShapeDtypeStruct(batch.shape[1:], jnp.bfloat16)
     assert jax.eval_shape(changing(name), KEY, other).dtype == jnp.bfloat16
+
+    # The same numbers in single precision, one at a time: under jit without vmap.
+    one = jax.jit(lambda key, example, strength: changing(name)(key, example, strength=strength))
+    keys, wholes = jax.random.split(KEY, COUNT), batch.astype(np.float32)
+    changed = np.stack([one(key, x, 1.0) for key, x in zip(keys, wholes, strict=True)])
+    # Where an operation has steps, rounding may take a value to the other side of one.
+    assert np.mean(np.isclose(changed, halves, rtol=1e-3, atol=1e-3)) > 0.95
+    assert in_range(name, changed)
+    assert np.any(changed != expected) == (name not in COLOUR_ONLY)
+    np.testing.assert_array_equal(one(KEY, wholes[0], 0.0), unchanged(name, wholes[0]))
 
 
 def test_the_neutral_parameters_are_exact(name):

@@ -63,27 +63,31 @@ def test_emboss_is_scipys_correlation_with_imgaugs_kernel(alpha, relief):
     np.testing.assert_allclose(found, np.clip(expected, 0, 1), atol=1e-6)
 
 
+# Compiled as a whole, as its many small steps take seconds one by one.
+flatten = jax.jit(superpixel, static_argnames=("probability", "segments", "compactness"))
+
+
 def test_flat_quadrants_stay():
     image = np.zeros((16, 16, 3), np.float32)
     image[:8, :8], image[:8, 8:], image[8:, :8] = [1, 0, 0], [0, 1, 0], [0.2, 0.4, 0.9]
     # 9 segments straddle the quadrants at first, and are padded: 16 is no multiple of 3.
     for segments in (4, 9):
-        flat = superpixel(KEY, image, probability=1.0, segments=segments)
+        flat = flatten(KEY, image, probability=1.0, segments=segments)
         np.testing.assert_allclose(flat, image, atol=1e-6)
 
 
 def test_one_segment_is_the_mean_and_as_many_as_pixels_is_the_image():
     image = picture(6, 6)
     mean = np.broadcast_to(image.mean((0, 1)), image.shape)
-    np.testing.assert_allclose(superpixel(KEY, image, probability=1.0, segments=1), mean, atol=1e-6)
-    fine = superpixel(KEY, image, probability=1.0, segments=36, compactness=100.0)
+    np.testing.assert_allclose(flatten(KEY, image, probability=1.0, segments=1), mean, atol=1e-6)
+    fine = flatten(KEY, image, probability=1.0, segments=36, compactness=100.0)
     np.testing.assert_allclose(fine, image, atol=1e-6)
 
 
 def test_segments_are_replaced_as_often_as_they_should_and_whole():
     image = picture(24, 24)
-    flat = np.asarray(superpixel(KEY, image, probability=1.0, segments=16))
-    op = functools.partial(superpixel, probability=0.3, segments=16)
+    flat = np.asarray(flatten(KEY, image, probability=1.0, segments=16))
+    op = functools.partial(flatten, probability=0.3, segments=16)
     some = np.asarray(jax.jit(jax.vmap(op, (0, None)))(jax.random.split(KEY, 200), image))
     replaced = np.all(np.abs(some - flat) < 1e-5, axis=-1)
     np.testing.assert_array_equal(some[~replaced], np.broadcast_to(image, some.shape)[~replaced])
@@ -99,8 +103,7 @@ def test_segments_are_replaced_as_often_as_they_should_and_whole():
 def test_segments_are_about_those_of_scikit_images_slic():
     image = skimage.transform.resize(skimage.data.astronaut(), (66, 64), anti_aliasing=True)
     image = image.astype(np.float32)
-    flatten = functools.partial(superpixel, probability=1.0, segments=64)
-    ours = np.asarray(jax.jit(flatten)(KEY, image))
+    ours = np.asarray(flatten(KEY, image, probability=1.0, segments=64))
     colours, own = np.unique(np.round(ours, 5).reshape(-1, 3), axis=0, return_inverse=True)
     # The same distance. Its first round, with no colours yet, is our grid, so that it needs one
     # more; its grid lies half a pixel off, and a segment's reach moves with it.
