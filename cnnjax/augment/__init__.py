@@ -51,6 +51,7 @@ from cnnjax.augment.policies import (
     TrivialAugment,
     move,
 )
+from cnnjax.augment.scenes import Composition, Randomisation, compose_scene, in_scene, mask_of
 from cnnjax.augment.signals import additive_noise, gain, pitch, shift, speed, time_mask
 from cnnjax.augment.transforms import (
     crop,
@@ -83,11 +84,13 @@ from cnnjax.augment.weather import clouds, fast_snowy_landscape, fog, octave_noi
 __all__ = [
     "NAMES",
     "AugMix",
+    "Composition",
     "Distortion",
     "Draw",
     "Motion",
     "OneOf",
     "RandAugment",
+    "Randomisation",
     "Sequence",
     "SomeOf",
     "TrivialAugment",
@@ -101,6 +104,7 @@ __all__ = [
     "clouds",
     "coarse_salt",
     "compose",
+    "compose_scene",
     "contrast",
     "coordinates",
     "crop",
@@ -131,8 +135,10 @@ __all__ = [
     "grey",
     "horizontal_flip",
     "hue",
+    "in_scene",
     "invert",
     "jpeg",
+    "mask_of",
     "mixup",
     "motion_blur",
     "move",

@@ -1,0 +1,50 @@
+"""How far does a classifier get in the real world that has only ever seen random scenes?
+
+    python launch.py --config=experiments/reality_gap.py --data_dir=DIR
+
+Trained on scikit-learn's 1,079 scanned digits of 8×8 pixels, enlarged, and tested on MNIST's
+10,000: other writers, another scanner, other pens. Validation is the training set's own: nothing
+that is chosen here has seen MNIST. The strength is the amount of randomisation: place, scale,
+rotation, texture, ground, distractors, light and viewpoint; at 0 the digits are plain. Beside it
+stand the usual distortions, affine and elastic, at the same strengths.
+"""
+
+from ml_collections import ConfigDict
+
+from cnnjax import config as configs
+
+NETWORKS = {"lenet5": ("LeNet-5", "lenet5_modern"), "mlp": ("MLP-800", "mlp800")}
+WORLDS = {"scenes": ("scenes", "scenes"), "distorted": ("affine + elastic", "affine_elastic")}
+
+
+def get_config(arg: str | None = None) -> ConfigDict:
+    """The study; it takes no argument."""
+    if arg:
+        configs.choose("reality_gap.py", arg, [""])
+    config = configs.default()
+    config.title = "The reality gap"
+    config.question = (
+        "How much randomisation of synthetic scenes does a classifier need in training to read "
+        "real digits that it has never seen?"
+    )
+    config.dataset.name = "digits"
+    config.dataset.test_on = "mnist"
+    config.batch_size = 64
+    config.steps = 1000
+    config.optimizer.learning_rate = 2e-3
+    # No magnitude at all: the real test set is transformation enough.
+    config.invariance.transformations = ConfigDict({"noise": ()})
+    config.invariance.initial = False
+    config.invariance.equivariance = False
+    for world, (kind, policy) in WORLDS.items():
+        for network, (label, model) in NETWORKS.items():
+            config.routes[f"{network}_{world}"] = ConfigDict(
+                {
+                    "label": f"{label}, {kind}",
+                    "family": "combined" if network == "lenet5" else "training",
+                    "model": {"name": model},
+                    "augment": {"name": policy},
+                }
+            )
+    config.sweep = "route=*;seed=0:3;augment.strength=0,0.25,0.5,1,1.5"
+    return config
