@@ -30,10 +30,10 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.dataset.name = "digits"
     config.dataset.test_on = "mnist"
     config.batch_size = 64
-    config.steps = 1000
+    config.steps = 600
     config.optimizer.learning_rate = 2e-3
-    # No magnitude at all: the real test set is transformation enough.
-    config.invariance.transformations = ConfigDict({"noise": ()})
+    config.invariance.transformations = ConfigDict({"noise": (0.2, 0.4)})
+    config.invariance.examples = 1000
     config.invariance.initial = False
     config.invariance.equivariance = False
     for world, (kind, policy) in WORLDS.items():

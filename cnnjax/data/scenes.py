@@ -98,7 +98,7 @@ def scene(
     if not (0 <= least <= most and most >= 1):
         raise ValueError(f"least={least}, most={most}: expected 0 ≤ least ≤ most, and most ≥ 1")
     if own not in (1, channels):
-        raise ValueError(f"channels={channels}: the images have {own}; expected 1 or {channels}")
+        raise ValueError(f"channels={channels}: expected {own}, as many as the images have")
     key, which_key, count_key = jax.random.split(key, 3)
     which = jax.random.randint(which_key, (most,), 0, len(images))
     there = jnp.arange(most) < jax.random.randint(count_key, (), least, most + 1)
