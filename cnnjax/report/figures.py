@@ -268,10 +268,7 @@ def _strengths(trained: pd.DataFrame, split: str, path: Path) -> Drawing | None:
         "accuracy in %, untouched",
         f"accuracy on the untouched {split} set against the strength of the distortions",
         functools.partial(
-            plotting.curves,
-            lines=lines,
-            x_label="strength of the distortions in training",
-            y_range=_range(lines),
+            plotting.curves, lines=lines, x_label="strength of the distortions in training"
         ),
     )
     return plotting.compose([panel], path, legend=list(entries.items()), size=(400, 286))
