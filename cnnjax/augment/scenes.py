@@ -239,10 +239,11 @@ def compose_scene(
     ahead = _over(shapes * in_front)
     ground = amount * ground * behind.gap[..., None] + behind.seen
     far_and_near = jnp.concatenate([ground, ahead.seen, 1 - ahead.gap[..., None]], -1)
+    # Without the barriers the compiler draws all of it anew for each pixel that is fetched.
+    far_and_near = jax.lax.optimization_barrier(far_and_near)
     far_and_near = move_image(far_and_near, view, border="reflect")
-    far = far_and_near[..., :channels]
-    far = jnp.concatenate([far, jnp.ones_like(far[..., :1])], -1)
-    near = far_and_near[..., channels:]
+    far_and_near = jax.lax.optimization_barrier(far_and_near)
+    ground, near, hidden = jnp.split(far_and_near, [channels, 2 * channels], -1)
 
     def place(u: Array) -> Motion:
         places = _place(u, (old_height, old_width), size, count > 1, randomisation, strength)
@@ -252,11 +253,13 @@ def compose_scene(
     painted = objects * (1 + amount * (texture - 1))
     layers = jnp.concatenate([painted, masks[..., None]], -1)
     layers = jax.vmap(move_image)(layers, motion)
-    stack = _over(jnp.concatenate([far[None], layers, near[None]]))
+    middle = _over(layers)
+
+    image = (ground * middle.gap[..., None] + middle.seen) * (1 - hidden) + near
     return Composition(
-        image=_lit(gamma_key, numbers[:3], stack.seen, randomisation, strength),
+        image=_lit(gamma_key, numbers[:3], image, randomisation, strength),
         opacities=layers[..., -1],
-        masks=stack.shares[1:-1],
+        masks=middle.shares * (1 - hidden[..., 0]),
         motion=motion,
     )
 
@@ -264,7 +267,7 @@ def compose_scene(
 def _numbers(key: Array, *shapes: tuple[int, ...]) -> list[Array]:
     """Arrays from U(0, 1), in one draw: drawing is most of what there is to be compiled."""
     ends = np.cumsum([math.prod(shape) for shape in shapes])
-    drawn = jnp.split(jax.lax.optimization_barrier(jax.random.uniform(key, (ends[-1],))), ends[:-1])
+    drawn = jnp.split(jax.random.uniform(key, (ends[-1],)), ends[:-1])
     return [part.reshape(shape) for part, shape in zip(drawn, shapes, strict=True)]
 
 
@@ -284,16 +287,14 @@ class _Stack(NamedTuple):
 
 def _over(layers: Float[Array, "layers height width channels_and_opacity"]) -> _Stack:
     """Lays layers over each other, the last on top; each holds colour · opacity, and opacity."""
-
-    def lay(above: tuple[Array, Array], layer: Array) -> tuple[tuple[Array, Array], Array]:
-        seen, gap = above
-        share = layer[..., -1] * gap
-        return (seen + layer[..., :-1] * gap[..., None], gap - share), share
-
-    # As a loop: written out, the compiler moves each layer anew for everything that is asked of it.
-    empty = jnp.zeros((*layers.shape[1:3], layers.shape[3] - 1)), jnp.ones(layers.shape[1:3])
-    (seen, gap), shares = jax.lax.scan(lay, empty, layers, reverse=True)
-    return _Stack(seen, gap, shares)
+    gap = jnp.ones(layers.shape[1:3])
+    seen = jnp.zeros((*layers.shape[1:3], layers.shape[3] - 1))
+    shares = []
+    for layer in layers[::-1]:
+        seen = seen + layer[..., :-1] * gap[..., None]
+        shares.append(layer[..., -1] * gap)
+        gap = gap * (1 - layer[..., -1])
+    return _Stack(seen, gap, jnp.stack(shares[::-1]) if shares else layers[..., -1])
 
 
 def _place(
