@@ -50,6 +50,7 @@ LAUNCH_WIDE = (
     "published",
     "choose",
     "measure_on",
+    "dataset.test_on",
     "layout",
     "checkpoint_seconds",
 )
@@ -91,6 +92,7 @@ def default() -> ConfigDict:
                 "train_size": 0,  # how many training examples are used; 0 is all of them
                 "label_noise": 0.0,  # share of the training labels that is drawn at random
                 "train_on": "train",  # or "train+validation"
+                "test_on": "",  # another set, whose test split is measured in place of the own one
             },
             "model": {"name": "lenet5_modern", "options": {}},
             "features": (),

@@ -248,6 +248,12 @@ def _identity(common: dict[str, Any]) -> dict[str, Any]:
     return {name: common[name] for name in ("group", "route", "label", "family", "seed")}
 
 
+def _split(run: ConfigDict) -> str:
+    """What is measured on, in a word or two: "test", "validation", or "mnist test"."""
+    foreign = run.dataset.test_on if run.measure_on == "test" else ""
+    return f"{foreign} {run.measure_on}".strip()
+
+
 def _describe(
     plan: Plan, member: Run, index: int, trained: train.Trained, config: ConfigDict
 ) -> dict[str, Any]:
@@ -262,7 +268,7 @@ def _describe(
         "family": member.family,
         "label": member.label,
         "dataset": run.dataset.name,
-        "split": run.measure_on,
+        "split": _split(run),
         "model": run.model.name,
         "features": "+".join(run.features) or "none",
         "augment": configs.augmentation(run.augment),

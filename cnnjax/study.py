@@ -98,19 +98,51 @@ def plan_all(groups: Sequence[Group], data_dir: str | None = None) -> list[evalu
     """
 
     @functools.cache
-    def load(name: str, canvas: int, measure_on: str) -> data.Dataset:
+    def load(name: str, canvas: int) -> data.Dataset:
         dataset = data.load(name, data_dir)
-        dataset = data.on_canvas(dataset, canvas) if canvas else dataset
-        # In the test set's place, validation is what is measured: nothing can read the test set.
-        return dataset._replace(test=dataset.validation) if measure_on == "validation" else dataset
+        return data.on_canvas(dataset, canvas) if canvas else dataset
 
-    return [
-        plan(
-            group,
-            load(group.config.dataset.name, group.config.dataset.canvas, group.config.measure_on),
+    @functools.cache
+    def measured(name: str, canvas: int, test_on: str, measure_on: str) -> data.Dataset:
+        dataset = load(name, canvas)
+        # In the test set's place, validation is what is measured: nothing can read a test set.
+        if measure_on == "validation":
+            return dataset._replace(test=dataset.validation)
+        return tested_on(dataset, load(test_on, canvas)) if test_on else dataset
+
+    plans = []
+    for group in groups:
+        told = group.config.dataset
+        dataset = measured(told.name, told.canvas, told.test_on, group.config.measure_on)
+        plans.append(plan(group, dataset))
+    return plans
+
+
+def tested_on(dataset: data.Dataset, other: data.Dataset) -> data.Dataset:
+    """Puts another data set's test split in the test set's place; nothing else of it is used.
+
+    Args:
+      dataset: What is trained and validated on.
+      other: What is measured.
+
+    Returns:
+      The data set with the other's test split.
+
+    Raises:
+      UserError: The two have examples of different shapes or different classes.
+    """
+    shape, wanted = other.test.images.shape[1:], dataset.test.images.shape[1:]
+    if shape != wanted:
+        raise errors.UserError(
+            f"dataset.test_on={other.name!r}: its examples are of shape {shape}; expected "
+            f"{wanted} as in {dataset.name}"
         )
-        for group in groups
-    ]
+    if other.class_names != dataset.class_names:
+        raise errors.UserError(
+            f"dataset.test_on={other.name!r}: its classes are {', '.join(other.class_names)}; "
+            f"expected {', '.join(dataset.class_names)} as in {dataset.name}"
+        )
+    return dataset._replace(test=other.test)
 
 
 def plan(group: Group, dataset: data.Dataset) -> evaluation.Plan:

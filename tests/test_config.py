@@ -63,6 +63,7 @@ def test_routes_keep_their_order():
         ("batch_size", 64.0, 64),
         ("epochs", 2, 2.0),
         ("features", "none", ()),
+        ("dataset.test_on", "mnist", "mnist"),
         ("features", "deskew+hog", ("deskew", "hog")),
         ("features", ["deskew+hog"], ("deskew", "hog")),
         ("invariance.initial", False, False),

@@ -8,7 +8,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from cnnjax import config as configs
-from cnnjax import evaluation, results, study, sweep
+from cnnjax import data, evaluation, results, study, sweep
 from cnnjax.errors import UserError
 
 TIMES = ["training_seconds", "images_per_second"]
@@ -106,6 +106,78 @@ def test_signals_have_no_corruptions():
     config.invariance.corruptions = ConfigDict({"fog": (1,)})
     with pytest.raises(UserError, match="corruptions=fog: mnist1d holds signals"):
         study.plan_all(sweep.group(sweep.expand(config)))
+
+
+def planned(**fields):
+    """The plans of a launch on the digits; what a field of `dataset` says is given as is."""
+    config = small(choose=(), sweep="route=linear;seed=0:2")
+    for name, value in fields.items():
+        config.dataset[name] = value
+    return study.plan_all(sweep.group(sweep.expand(config)))
+
+
+@pytest.fixture
+def real_digits(monkeypatch):
+    """Another set of digits, of which only the test split holds anything."""
+    honest = study.data.load
+
+    def load(name, data_dir):
+        dataset = honest("digits", data_dir)
+        if name == "digits":
+            return dataset
+        other = data.Split(255 - dataset.test.images[:50], dataset.test.labels[:50])
+        if name == "other_size":
+            other = other._replace(images=other.images[:, 1:])
+        classes = tuple("abcdefghij") if name == "letters" else dataset.class_names
+        return dataset._replace(
+            name=name, train=None, validation=None, test=other, class_names=classes
+        )
+
+    monkeypatch.setattr(study.data, "load", load)
+
+
+def test_another_sets_test_split_is_measured_and_nothing_else_of_it(real_digits, tmp_path):
+    plain, foreign = planned()[0], planned(test_on="real")[0]
+    np.testing.assert_array_equal(foreign.dataset.test.images, 255 - plain.dataset.test.images[:50])
+    for part in ("train", "validation"):
+        assert getattr(foreign.dataset, part) is not None
+        for one, other in zip(
+            getattr(foreign.dataset, part), getattr(plain.dataset, part), strict=True
+        ):
+            np.testing.assert_array_equal(one, other)
+    config = small(choose=(), sweep="route=linear;seed=0:2")
+    config.dataset.test_on = "real"
+    table = launch(config, tmp_path / "gap")
+    runs = table[~table["initial"] & (table["transformation"] == "none")]
+    assert set(runs["split"]) == {"real test"}
+    assert set(runs["examples"]) == {50}
+
+
+def test_measured_on_validation_no_test_set_is_read_at_all(real_digits):
+    config = small(choose=(), measure_on="validation", sweep="route=linear;seed=0:2")
+    config.dataset.test_on = "letters"
+    dataset = study.plan_all(sweep.group(sweep.expand(config)))[0].dataset
+    np.testing.assert_array_equal(dataset.test.images, dataset.validation.images)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("other_size", "its examples are of shape (27, 28, 1); expected (28, 28, 1) as in digits"),
+        ("letters", "its classes are a, b, c, d, e, f, g, h, i, j; expected 0, 1, 2, 3, 4, 5, 6"),
+    ],
+)
+def test_a_test_set_that_does_not_fit_is_one_clear_error(real_digits, name, message):
+    with pytest.raises(UserError) as error:
+        planned(test_on=name)
+    assert message in str(error.value)
+    assert f"dataset.test_on={name!r}" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_all_runs_of_a_launch_are_tested_on_the_same_set():
+    with pytest.raises(UserError, match=r"dataset\.test_on: holds for the whole launch"):
+        sweep.expand(small(sweep="route=linear;dataset.test_on=mnist,kmnist"))
 
 
 def test_validation_chooses_one_learning_rate_for_all_seeds(whole):

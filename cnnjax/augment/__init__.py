@@ -52,6 +52,7 @@ from cnnjax.augment.policies import (
     TrivialAugment,
     move,
 )
+from cnnjax.augment.scenes import Composition, Randomisation, compose_scene, in_scene, mask_of
 from cnnjax.augment.signals import additive_noise, gain, pitch, shift, speed, time_mask
 from cnnjax.augment.transforms import (
     crop,
@@ -85,11 +86,13 @@ __all__ = [
     "MIXTURES",
     "NAMES",
     "AugMix",
+    "Composition",
     "Distortion",
     "Draw",
     "Motion",
     "OneOf",
     "RandAugment",
+    "Randomisation",
     "Sequence",
     "SomeOf",
     "TrivialAugment",
@@ -104,6 +107,7 @@ __all__ = [
     "clouds",
     "coarse_salt",
     "compose",
+    "compose_scene",
     "contrast",
     "coordinates",
     "crop",
@@ -134,8 +138,10 @@ __all__ = [
     "grey",
     "horizontal_flip",
     "hue",
+    "in_scene",
     "invert",
     "jpeg",
+    "mask_of",
     "mixup",
     "motion_blur",
     "move",

@@ -16,6 +16,7 @@ from cnnjax.augment.colour import (
 )
 from cnnjax.augment.distortion import Distortion, valid_field
 from cnnjax.augment.policies import AugMix, OneOf, RandAugment, Sequence, TrivialAugment, move
+from cnnjax.augment.scenes import in_scene
 from cnnjax.augment.transforms import (
     draw_horizontal_flip,
     draw_rotate,
@@ -89,6 +90,7 @@ _CATALOGUE: dict[str, Callable] = {
     "randaugment": RandAugment(_OPERATIONS),
     "trivialaugment": TrivialAugment(_OPERATIONS),
     "augmix": AugMix(_OPERATIONS),
+    "scenes": Sequence((in_scene,)),
 }
 NAMES = (*_RANGES, *_CATALOGUE)
 
@@ -108,6 +110,7 @@ def build(name: str, **ranges) -> Callable | None:
       of the size in one resample, then brightness, contrast or saturation.
     - randaugment, trivialaugment, augmix: the policies of `augment.policies` over the thirteen
       operations of Cubuk et al. (2020), at strength 1 with the largest ranges of the paper.
+    - scenes: domain randomisation: each object, bright on black, in a random scene: `in_scene`.
 
     Args:
       name: One of `NAMES`.

@@ -29,6 +29,7 @@ class Figures(NamedTuple):
     accuracy: Drawing | None
     consistency: Drawing | None
     sizes: Drawing | None
+    strengths: Drawing | None
     costs: Drawing | None
     families: list[FamilyFigure]
     initial: Drawing | None
@@ -66,6 +67,7 @@ def draw(study: reading.Study, folder: Path) -> Figures:
         accuracy=curves("accuracy", folder / "accuracy.svg") if has_curves else None,
         consistency=curves("consistency", folder / "consistency.svg") if has_curves else None,
         sizes=_sizes(study, styles, shorts if several else {}, legend, folder / "train_size.svg"),
+        strengths=_strengths(trained, study.split, folder / "strength.svg"),
         costs=_costs(study, best, legend, folder / "cost.svg"),
         families=_families(study, trained, best, folder),
         initial=_initial(study, folder / "initial_and_trained.svg"),
@@ -247,6 +249,32 @@ def _sizes(
         return None
     margins = (34, 76 if labels else 16, 54, 40)
     return plotting.compose([panel], path, legend=legend, size=(400, 286), margins=margins)
+
+
+def _strengths(trained: pd.DataFrame, split: str, path: Path) -> Drawing | None:
+    """Draws a line for every label that was trained at several strengths of its policy."""
+    untouched = trained[trained["transformation"] == "none"]
+    untouched = untouched.assign(entry=untouched["label"])
+    weakest, strongest = (
+        untouched.groupby("entry", sort=False)["augment_strength"].agg(end)
+        for end in ("min", "max")
+    )
+    entries = {
+        str(label): palette.within_family(place)
+        for place, label in enumerate(weakest.index[weakest < strongest])
+    }
+    if not entries:
+        return None
+    lines = _lines(untouched, entries, {}, "augment_strength", "accuracy")
+    panel = Panel(
+        "Accuracy and strength",
+        "accuracy in %, untouched",
+        f"accuracy on the untouched {split} set against the strength of the distortions",
+        functools.partial(
+            plotting.curves, lines=lines, x_label="strength of the distortions in training"
+        ),
+    )
+    return plotting.compose([panel], path, legend=list(entries.items()), size=(400, 286))
 
 
 def _costs(

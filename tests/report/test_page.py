@@ -208,6 +208,28 @@ def test_a_missing_file_takes_only_its_section(builders, tmp_path, names, lost):
     assert set(headings) == (everything | {"errors", "made"}) - lost
 
 
+def test_a_label_trained_at_several_strengths_gets_its_curve(builders, tmp_path):
+    cells = [("scenes", 0.0), ("scenes", 0.5), ("scenes", 1.0), ("plain", 0.0)]
+    rows = [
+        builders["row"](
+            label=label,
+            accuracy=0.9 + strength / 20 + seed / 100,
+            seed=seed,
+            augment_strength=strength,
+            split="mnist test",
+        )
+        for label, strength in cells
+        for seed in range(3)
+    ]
+    page = Page(report.write(builders["save"](tmp_path, pd.DataFrame(rows))))
+    assert "strengths" in page.headings()
+    shown = [attrs["aria-label"] for _, attrs in page.elements if attrs.get("class") == "panel"]
+    assert (
+        "accuracy on the untouched mnist test set against the strength of the distortions" in shown
+    )
+    assert (tmp_path / "figures" / "strength.svg").exists()
+
+
 def test_without_measurements_at_initialisation(builders, tmp_path):
     frame = few(builders)
     frame = frame[~frame["initial"]]

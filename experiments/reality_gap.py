@@ -1,0 +1,64 @@
+"""How far does a classifier get in the real world that has only ever seen random scenes?
+
+    python launch.py --config=experiments/reality_gap.py --data_dir=DIR
+
+Trained on scikit-learn's 1,079 scanned digits of 8×8 pixels, enlarged, and tested on MNIST's
+10,000: other writers, another scanner, other pens. Validation is the training set's own, and
+nothing was tuned: what MNIST says here is the first that was asked. The strength is the amount of
+randomisation: place, scale, rotation, texture, ground, distractors, light and viewpoint; at 0 the
+digits are plain. Beside it stand the usual distortions, affine and elastic, at the same strengths.
+
+Accuracy on MNIST in %, 60 runs, 3 seeds, 13 min on two cores with much other work (5 min of
+processor time):
+
+    strength                     0            0.25          0.5           1             1.5
+    LeNet-5, scenes              54.9 ± 15.2  65.5 ±  9.4   71.8 ±  8.7   71.1 ±  6.5   68.4 ±  5.7
+    LeNet-5, affine + elastic    54.9 ± 15.2  55.5 ± 14.6   62.0 ± 17.2   70.8 ± 14.9   73.6 ± 18.0
+    MLP-800, scenes              49.2 ±  2.3  57.1 ±  5.0   58.5 ±  0.4   53.5 ±  6.4   51.0 ± 11.4
+    MLP-800, affine + elastic    49.2 ±  2.3  51.4 ±  1.5   56.7 ±  2.4   64.9 ±  1.8   71.1 ±  1.1
+
+Seed by seed, scenes of strength 0.5 are worth 16.8 ± 7.9 points to LeNet-5 and 9.3 ± 2.0 to the
+plain network; more than that has not been shown to help either. Strong affine and elastic
+distortions do more for the plain network (at 1 and 1.5 the intervals are clear of each other); for
+LeNet-5 three seeds cannot tell the two apart.
+"""
+
+from ml_collections import ConfigDict
+
+from cnnjax import config as configs
+
+NETWORKS = {"lenet5": ("LeNet-5", "lenet5_modern"), "mlp": ("MLP-800", "mlp800")}
+WORLDS = {"scenes": ("scenes", "scenes"), "distorted": ("affine + elastic", "affine_elastic")}
+
+
+def get_config(arg: str | None = None) -> ConfigDict:
+    """The study; it takes no argument."""
+    if arg:
+        configs.choose("reality_gap.py", arg, [""])
+    config = configs.default()
+    config.title = "The reality gap"
+    config.question = (
+        "How much randomisation of synthetic scenes does a classifier need in training to read "
+        "real digits that it has never seen?"
+    )
+    config.dataset.name = "digits"
+    config.dataset.test_on = "mnist"
+    config.batch_size = 64
+    config.steps = 600
+    config.optimizer.learning_rate = 2e-3
+    config.invariance.transformations = ConfigDict({"noise": (0.2, 0.4)})
+    config.invariance.examples = 1000
+    config.invariance.initial = False
+    config.invariance.equivariance = False
+    for world, (kind, policy) in WORLDS.items():
+        for network, (label, model) in NETWORKS.items():
+            config.routes[f"{network}_{world}"] = ConfigDict(
+                {
+                    "label": f"{label}, {kind}",
+                    "family": "combined" if network == "lenet5" else "training",
+                    "model": {"name": model},
+                    "augment": {"name": policy},
+                }
+            )
+    config.sweep = "route=*;seed=0:3;augment.strength=0,0.25,0.5,1,1.5"
+    return config

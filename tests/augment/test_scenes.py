@@ -1,0 +1,160 @@
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cnnjax import augment
+
+SIZE = (16, 20)
+COUNT = 60
+KEYS = jax.random.split(jax.random.key(3), COUNT)
+STILL = augment.Randomisation(
+    rotation=0.0,
+    scale=1.0,
+    translation=0.0,
+    viewpoint=0.0,
+    distractors=0,
+    relief=0.0,
+    gain=1.0,
+    slope=0.0,
+    gamma=1.0,
+)
+"""Nothing varies but the colours of the object and of the ground."""
+
+
+def compose(objects, masks, *, strength=1.0, pictures=None, **ranges):
+    """Sixty scenes of the same objects."""
+    randomisation = dataclasses.replace(STILL, **ranges)
+
+    def one(key):
+        return augment.compose_scene(
+            key,
+            objects,
+            masks,
+            size=SIZE,
+            randomisation=randomisation,
+            strength=strength,
+            pictures=pictures,
+        )
+
+    return jax.jit(jax.vmap(one))(KEYS)
+
+
+def block(channels=3):
+    """One object, white, that covers the middle half of the canvas's rows and columns."""
+    mask = np.zeros((1, *SIZE), np.float32)
+    mask[:, 4:12, 5:15] = 1
+    return np.repeat(mask[..., None], channels, -1), mask
+
+
+def test_an_object_stands_out_from_the_ground_in_every_channel():
+    made = compose(*block(), contrast=0.3)
+    image = np.asarray(made.image)
+    thing, ground = image[:, 8, 10], image[:, 0, 0]
+    np.testing.assert_array_equal(image[:, 4:12, 5:15], thing[:, None, None] * np.ones((8, 10, 1)))
+    difference = np.abs(thing - ground)
+    assert difference.min() > 0.3 - 1e-5
+    assert difference.max() > 0.6
+    for values in (thing, ground):
+        assert np.abs(np.quantile(values, [0.25, 0.5, 0.75]) - [0.25, 0.5, 0.75]).max() < 0.12
+
+
+def test_the_strength_leads_from_a_plain_object_on_black_to_everything():
+    half = np.asarray(compose(*block(), strength=0.5).image)
+    whole = np.asarray(compose(*block(), strength=1.0).image)
+    np.testing.assert_allclose(half[:, 8, 10], (1 + whole[:, 8, 10]) / 2, atol=1e-6)
+    np.testing.assert_allclose(half[:, 0, 0], whole[:, 0, 0] / 2, atol=1e-6)
+
+
+def test_the_light_is_a_plane():
+    objects, masks = np.ones((1, *SIZE, 1), np.float32), np.ones((1, *SIZE), np.float32)
+    image = np.asarray(compose(objects, masks, gain=(0.4, 0.7), slope=0.3).image)[..., 0]
+    for axis in (1, 2):
+        np.testing.assert_allclose(np.diff(image, 2, axis=axis), 0, atol=1e-5)
+    plain = np.asarray(compose(objects, masks).image)[..., 0]
+    gain, slope = image.mean((1, 2)) / plain[:, 0, 0], np.ptp(image, axis=(1, 2)) / 2
+    assert 0.4 < gain.min() < 0.45
+    assert 0.65 < gain.max() < 0.7
+    assert np.all(slope / image.mean((1, 2)) < 0.3 + 1e-4)
+
+
+def test_a_third_of_the_grounds_are_windows_of_a_picture():
+    pictures = np.random.default_rng(0).random((2, 24, 23, 1)).astype(np.float32)
+    nothing = np.zeros((1, *SIZE, 1), np.float32), np.zeros((1, *SIZE), np.float32)
+    image = np.asarray(compose(*nothing, pictures=pictures, relief=0.2).image)
+    windows = np.lib.stride_tricks.sliding_window_view(pictures[..., 0], SIZE, axis=(1, 2))
+    windows = windows.reshape(-1, *SIZE)
+    found = [np.flatnonzero(np.all(windows == each[..., 0], (1, 2))) for each in image]
+    places = [int(each[0]) for each in found if len(each)]
+    assert 0.15 < len(places) / COUNT < 0.5
+    assert len(set(places)) > 5
+
+
+def test_distractors_hide_and_are_hidden():
+    plain, hidden = compose(*block()), compose(*block(), distractors=6)
+    np.testing.assert_array_equal(plain.masks, plain.opacities)
+    np.testing.assert_array_equal(hidden.opacities, plain.opacities)
+    lost = np.sum(np.asarray(hidden.opacities) - np.asarray(hidden.masks), (1, 2, 3))
+    assert np.all(lost > -1e-5)
+    assert 0.3 < np.mean(lost > 1) < 1
+    # Where the object is seen in full, its colour is what it was without distractors.
+    seen = np.broadcast_to(np.asarray(hidden.masks)[:, 0, ..., None] == 1, hidden.image.shape)
+    np.testing.assert_allclose(
+        np.asarray(hidden.image)[seen], np.asarray(plain.image)[seen], atol=1e-6
+    )
+    outside = np.asarray(plain.opacities)[:, 0] == 0
+    assert not np.allclose(
+        np.asarray(hidden.image)[outside], np.asarray(plain.image)[outside], atol=0.01
+    )
+
+
+def test_later_objects_lie_over_earlier_ones():
+    objects, masks = (np.repeat(part, 3, 0) for part in block(1))
+    made = compose(objects, masks, rotation=180.0)
+    alpha, seen = np.asarray(made.opacities), np.asarray(made.masks)
+    np.testing.assert_allclose(seen[:, 2], alpha[:, 2], atol=1e-6)
+    np.testing.assert_allclose(seen[:, 1], alpha[:, 1] * (1 - alpha[:, 2]), atol=1e-6)
+    below = (1 - alpha[:, 1]) * (1 - alpha[:, 2])
+    np.testing.assert_allclose(seen[:, 0], alpha[:, 0] * below, atol=1e-6)
+    assert np.all(seen.sum(1) <= 1 + 1e-5)
+    covered = (alpha[:, 2] == 1) & (alpha[:, 1] == 1)
+    assert covered.any()
+    for each, top, both in zip(np.asarray(made.image), alpha[:, 2] == 1, covered, strict=True):
+        if both.any():
+            np.testing.assert_array_equal(np.unique(each[top]), each[both][0])
+
+
+def test_strength_zero_gives_any_image_back():
+    image = np.random.default_rng(0).random((9, 7, 3)).astype(np.float32)
+    clothes = jax.jit(functools.partial(augment.in_scene, full=0.3))
+    np.testing.assert_array_equal(clothes(KEYS[0], image, strength=0.0), image)
+    assert not np.allclose(clothes(KEYS[0], image, strength=0.5), image, atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("ranges", "message"),
+    [
+        ({"rotation": -1.0}, "rotation=-1.0: expected"),
+        ({"scale": 0.0}, "scale=0.0: expected"),
+        ({"viewpoint": 0.3}, r"viewpoint=0.3: expected .* within \[0, 0.24\]"),
+        ({"contrast": 0.6}, r"contrast=0.6: expected .* within \[0, 0.5\]"),
+        ({"gain": (1.0, 0.5)}, r"gain=\(1.0, 0.5\): expected"),
+        ({"distractors": -1}, "distractors=-1: expected a whole number ≥ 0"),
+    ],
+)
+def test_bad_ranges_are_refused(ranges, message):
+    with pytest.raises(ValueError, match=message):
+        augment.Randomisation(**ranges)
+
+
+def test_other_bad_arguments_are_refused():
+    with pytest.raises(ValueError, match=r"full=0.0: expected a number in \(0, 1\]"):
+        augment.mask_of(jnp.ones((2, 2, 1)), full=0.0)
+    expected = (
+        r"pictures of shape \(2, 15, 30, 3\): expected at least 16 × 20 pixels and 3 channels"
+    )
+    with pytest.raises(ValueError, match=expected):
+        compose(*block(), pictures=jnp.ones((2, 15, 30, 3)))

@@ -1,0 +1,190 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cnnjax import augment
+from cnnjax.data import scenes
+
+SIZE = (60, 72)
+KEYS = jax.random.split(jax.random.key(1), 24)
+RADIUS = 7.25
+CENTRE = np.array([9.0, 10.0])
+
+
+def discs():
+    """Two objects, a grey and a white disc with a soft edge, of classes 4 and 9."""
+    rows, columns = np.mgrid[:20, :21]
+    away = np.hypot(rows - CENTRE[0], columns - CENTRE[1])
+    mask = np.clip(RADIUS + 0.5 - away, 0, 1).astype(np.float32)
+    masks = np.stack([mask, mask])
+    return masks[..., None] * np.array([0.5, 1.0], np.float32)[:, None, None, None], masks
+
+
+@pytest.fixture(scope="module")
+def many():
+    """Scenes of one to three objects with everything in them, at strengths 0, 1 and 0.6."""
+    images, masks = discs()
+    traces = []
+
+    def make(key, strength):
+        traces.append(None)
+        return scenes.scene(
+            key,
+            images,
+            jnp.array([4, 9]),
+            size=SIZE,
+            masks=masks,
+            least=1,
+            most=3,
+            channels=3,
+            randomisation=augment.Randomisation(scale=(1.0, 1.3)),
+            strength=strength,
+        )
+
+    jitted = jax.jit(jax.vmap(make, (0, None)))
+    made = {strength: jitted(KEYS, strength) for strength in (0.0, 1.0, 0.6)}
+    again = jitted(KEYS, 1.0)
+    return made, again, make, len(traces)
+
+
+def test_one_program_for_every_strength_and_the_same_key_the_same_bits(many):
+    made, again, _, traces = many
+    assert traces == 1
+    for one, other in zip(made[1.0], again, strict=True):
+        jax.tree.map(np.testing.assert_array_equal, one, other)
+    assert not np.allclose(made[1.0].image[0], made[1.0].image[1], atol=0.1)
+
+
+def test_plain_and_alone_the_same(many):
+    made, _, make, _ = many
+    plain = make(KEYS[0], 1.0)
+    np.testing.assert_allclose(plain.image, made[1.0].image[0], atol=1e-4)
+    np.testing.assert_array_equal(plain.boxes, made[1.0].boxes[0])
+    np.testing.assert_array_equal(plain.labels, made[1.0].labels[0])
+
+
+@pytest.mark.parametrize("strength", [0.0, 1.0, 0.6])
+def test_boxes_are_those_of_the_masks(many, strength):
+    made = many[0][strength]
+    assert made.boxes.shape == (len(KEYS), 3, 4)
+    for boxes, labels, masks, valid in zip(*map(np.asarray, made[1:5]), strict=True):
+        for box, label, mask, real in zip(boxes, labels, masks, valid, strict=True):
+            if not real:
+                assert label == -1
+                assert not box.any()
+                assert not mask.any()
+                continue
+            rows, columns = np.nonzero(mask > 0.5)
+            assert box.tolist() == [rows.min(), columns.min(), rows.max() + 1, columns.max() + 1]
+            assert label in (4, 9)
+
+
+def test_a_disc_is_where_its_motion_says_to_half_a_pixel(many):
+    made = many[0][1.0]
+    turn = np.linspace(0, 2 * np.pi, 400)
+    rim = CENTRE + RADIUS * np.stack([np.sin(turn), np.cos(turn)], -1)
+    compared = 0
+    for index in range(len(KEYS)):
+        for which in range(3):
+            motion = jax.tree.map(lambda a, i=index, w=which: a[i, w], made.motion)
+            there = np.asarray(augment.move_points(rim, motion)) + 0.5
+            low, high = there.min(0), there.max(0)
+            inside = low.min() > 0 and np.all(high < SIZE)
+            visible = np.asarray(made.masks[index, which]).sum()
+            # The shoelace formula: nothing of this disc is off the canvas or behind others.
+            y, x = there.T
+            area = abs(np.sum(y[:-1] * x[1:] - y[1:] * x[:-1])) / 2
+            if made.valid[index, which] and inside and visible > 0.99 * area:
+                expected = np.concatenate([low, high])
+                assert np.abs(np.asarray(made.boxes[index, which]) - expected).max() < 0.65
+                compared += 1
+    assert compared >= 10
+
+
+def test_labels_follow_the_objects(many):
+    made = many[0][0.0]  # without light and colour, the grey disc is 4 and the white one 9
+    image, labels = np.asarray(made.image), np.asarray(made.labels)
+    assert set(labels.ravel()) == {-1, 4, 9}
+    for each, masks, names in zip(image, np.asarray(made.masks), labels, strict=True):
+        for mask, name in zip(masks, names, strict=True):
+            if name >= 0:
+                brightness = np.unique(each[mask == 1])
+                assert brightness.tolist() == [{4: 0.5, 9: 1.0}[int(name)]]
+
+
+def test_at_strength_zero_there_is_nothing_but_objects_in_many_places(many):
+    made = many[0][0.0]
+    covered = np.asarray(made.masks).sum(1)
+    hidden = np.asarray(jnp.any(~made.valid, 1))  # may be there and too far hidden to be annotated
+    dark = (covered == 0) & ~hidden[:, None, None]
+    assert np.asarray(made.image)[dark].max() == 0
+    assert np.asarray(made.boxes)[..., 0].std() > 5
+    counts = np.asarray(made.valid).sum(1)
+    assert set(counts) == {1, 2, 3}
+
+
+@pytest.mark.parametrize("shape", [(6, 8), (7, 5)])
+def test_at_strength_zero_one_object_is_as_it_is_in_the_middle(shape):
+    images = np.random.default_rng(0).integers(1, 256, (1, *shape, 1), np.uint8)
+
+    @jax.jit
+    def make(key):
+        return scenes.scene(key, images, jnp.array([7]), size=(12, 12), strength=0.0)
+
+    plain = make(KEYS[0])
+    top, left = (12 - shape[0]) // 2, (12 - shape[1]) // 2
+    expected = np.zeros((12, 12, 1), np.float32)
+    expected[top : top + shape[0], left : left + shape[1]] = images[0] / np.float32(255)
+    np.testing.assert_allclose(plain.image, expected, atol=1e-7)
+    assert plain.labels.tolist() == [7]
+
+
+def test_what_is_hidden_altogether_is_not_annotated():
+    whole = np.full((1, 10, 10, 1), 255, np.uint8)
+    still = augment.Randomisation(translation=0.0)
+
+    @jax.jit
+    def make(key):
+        return scenes.scene(
+            key,
+            whole,
+            jnp.array([2]),
+            size=(10, 10),
+            least=2,
+            most=2,
+            randomisation=still,
+            strength=0.0,
+        )
+
+    made = make(KEYS[0])
+    assert made.valid.tolist() == [False, True]
+    assert made.labels.tolist() == [-1, 2]
+    assert made.boxes.tolist() == [[0, 0, 0, 0], [0, 0, 10, 10]]
+    assert made.masks.sum((1, 2)).tolist() == [0, 100]
+
+
+def test_a_scene_may_be_empty():
+    images = np.full((1, 4, 4, 1), 255, np.uint8)
+
+    def make(key):
+        return scenes.scene(key, images, jnp.array([2]), size=(8, 8), least=0, most=1, strength=0.0)
+
+    made = jax.jit(jax.vmap(make))(KEYS)
+    assert set(made.labels.ravel().tolist()) == {-1, 2}
+    lit = np.asarray(made.image).max((1, 2, 3)) > 0
+    np.testing.assert_array_equal(lit, np.asarray(made.valid)[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"least": 2, "most": 1}, "least=2, most=1: expected 0 ≤ least ≤ most"),
+        ({"least": 0, "most": 0}, "and most ≥ 1"),
+        ({"channels": 1}, "channels=1: expected 3, as many as the images have"),
+        ({"pictures": jnp.ones((1, 7, 9, 3))}, r"pictures of shape \(1, 7, 9, 3\): expected at"),
+    ],
+)
+def test_bad_arguments_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        scenes.scene(KEYS[0], jnp.ones((2, 4, 4, 3)), jnp.array([0, 1]), size=(8, 8), **options)
