@@ -15,11 +15,13 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from absl import app, flags
+
+from cnnjax import platform
+from cnnjax.timing import in_turn, repeated, seconds
 
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Timed rounds of every pair.", lower_bound=1)
 _PEER = flags.DEFINE_enum("peer", None, ["torch", "kornia"], "Time only this peer, print JSON.")
@@ -27,22 +29,6 @@ _PEER = flags.DEFINE_enum("peer", None, ["torch", "kornia"], "Time only this pee
 BATCHES = (128, 512)
 EPOCH_STEPS = 40
 IMAGES = 8192
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """How long one call takes until its result is there."""
-    import jax
-
-    start = time.perf_counter()
-    jax.block_until_ready(work())
-    return time.perf_counter() - start
-
-
-def in_turn(ours: Callable[[], object], theirs: Callable[[], object], rounds: int) -> list[float]:
-    """The ratio theirs / ours of each round, after one warm-up of both."""
-    seconds(ours), seconds(theirs)
-    pairs = [(seconds(ours), seconds(theirs)) for _ in range(rounds)]
-    return [theirs / ours for ours, theirs in pairs]
 
 
 def show(what: str, against: str, ratios: list[float], target: float | None = None) -> None:
@@ -92,11 +78,6 @@ def stock_steps(batch: int):
         return jax.lax.scan(update, state, order)[0]
 
     return epoch, step, (params, optimizer.init(params))
-
-
-def repeated(work: Callable[[], object], times: int) -> Callable[[], object]:
-    """Work that is too short to be timed alone, several times."""
-    return lambda: [work() for _ in range(times)]
 
 
 def our_recipe(batch: int, members: int = 1):
@@ -306,8 +287,6 @@ def main(_: list[str]) -> None:
             told = {}
         print(json.dumps(told))
         return
-    from cnnjax import platform
-
     platform.configure()
     print(f"{'what':46s} {'against':26s} {'ratio':>7s} (lowest–highest)")
     for part in (against_flax, pooling, members, against_peers):
