@@ -2,8 +2,8 @@
 
     python experiments/augment_speed.py
 
-A batch of 1,024 images of 32×32×3 and batches of 128 of 224×224×3 (of which 1,024 images are
-eight), with the default ranges of `cnnjax.augment` and a draw of its own for every image. Ours are
+A batch of 1,024 images of 32×32×3 and batches of 32 of 224×224×3 (of which 1,024 images are 32),
+with the default ranges of `cnnjax.augment` and a draw of its own for every image. Ours are
 floats, `jax.jit(jax.vmap(operation))`, draws included. Each peer is used as its users would:
 
 - Albumentations: one image after another in a Python loop, once as uint8 and once as float32;
@@ -38,7 +38,7 @@ _ONLY = flags.DEFINE_list("only", [], "Operations to time; all of them by defaul
 _OUT = flags.DEFINE_string("out", "runs/augment_speed.md", "File that the table is written to.")
 _SERVE = flags.DEFINE_string("serve", None, "Be the process of this library (used internally).")
 
-IMAGES = {32: 1024, 224: 128}
+IMAGES = {32: 1024, 224: 32}
 """Images in a call, by their side."""
 SAMPLES = {32: 1024, 224: 16_000}
 """Samples of the signals that stand in the place of images of this side."""
