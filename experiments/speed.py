@@ -2,47 +2,41 @@
 
     python experiments/speed.py
 
-About two minutes on two CPU cores. Every pair is timed in turn, A B A B …, after a warm-up; the
+About four minutes on two CPU cores. Every pair is timed in turn, A B A B …, after a warm-up; the
 ratio is the median over the rounds, with the lowest and the highest beside it. torch and kornia are
 timed in processes of their own (their threads disturb jax's) when they are installed:
 `pip install -e '.[bench]'`. Above 1 we are faster.
+
+Two parts are about distortions: how much longer a step of a plain network of eight convolutions
+takes with a policy than without (the target is 1.15), and how long a policy of twenty operations
+takes to compile (20 seconds) and that another strength compiles nothing. How fast the operations
+themselves are is told by `experiments/augment_speed.py`.
 """
 
 import functools
 import json
+import os
 import pathlib
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from absl import app, flags
+
+from cnnjax import platform
+from cnnjax.timing import in_turn, repeated, seconds
 
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Timed rounds of every pair.", lower_bound=1)
 _PEER = flags.DEFINE_enum("peer", None, ["torch", "kornia"], "Time only this peer, print JSON.")
 
 BATCHES = (128, 512)
 EPOCH_STEPS = 40
+PLAIN_STEPS = 2
 IMAGES = 8192
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """How long one call takes until its result is there."""
-    import jax
-
-    start = time.perf_counter()
-    jax.block_until_ready(work())
-    return time.perf_counter() - start
-
-
-def in_turn(ours: Callable[[], object], theirs: Callable[[], object], rounds: int) -> list[float]:
-    """The ratio theirs / ours of each round, after one warm-up of both."""
-    seconds(ours), seconds(theirs)
-    pairs = [(seconds(ours), seconds(theirs)) for _ in range(rounds)]
-    return [theirs / ours for ours, theirs in pairs]
+DIGIT, COLOUR = (28, 28, 1), (32, 32, 3)
 
 
 def show(what: str, against: str, ratios: list[float], target: float | None = None) -> None:
@@ -94,13 +88,8 @@ def stock_steps(batch: int):
     return epoch, step, (params, optimizer.init(params))
 
 
-def repeated(work: Callable[[], object], times: int) -> Callable[[], object]:
-    """Work that is too short to be timed alone, several times."""
-    return lambda: [work() for _ in range(times)]
-
-
-def our_recipe(batch: int, members: int = 1):
-    """The project's own LeNet-5: what its training steps share, states and numbers."""
+def our_recipe(batch: int, members: int = 1, model="lenet5_modern", shape=DIGIT, augment=None):
+    """The project's own network: what its training steps share, states and numbers."""
     import numpy as np
 
     from cnnjax import config as configs
@@ -109,9 +98,9 @@ def our_recipe(batch: int, members: int = 1):
 
     config = configs.default()
     recipe = train.Recipe(
-        network=models.seam(models.build("lenet5_modern")),
+        network=models.seam(models.build(model)),
         door=door.Door(lambda images: images, 0.0, 1.0),
-        augment=None,
+        augment=augment,
         optimizer=functools.partial(optimizer.build, config.optimizer, 10_000),
         batch_size=batch,
         num_classes=10,
@@ -122,35 +111,35 @@ def our_recipe(batch: int, members: int = 1):
         learning_rate=1e-3 * ones,
         weight_decay=1e-4 * ones,
         label_smoothing=0 * ones,
-        augment_strength=0 * ones,
+        augment_strength=ones,
         train_size=np.full(members, IMAGES, np.int32),
         label_noise=0 * ones,
     )
-    return recipe, train.initial(recipe, hypers, digits()[0]), hypers
+    return recipe, train.initial(recipe, hypers, pictures(shape)[0]), hypers
 
 
-def our_steps(batch: int, members: int = 1):
+def our_steps(batch: int, members: int = 1, model="lenet5_modern", shape=DIGIT, augment=None):
     """The project's own training program: `program(states, hypers, examples, length)`."""
     import jax
 
     from cnnjax import train
     from cnnjax.train import layout
 
-    recipe, states, hypers = our_recipe(batch, members)
+    recipe, states, hypers = our_recipe(batch, members, model, shape, augment)
     one_member = lambda member, shared: train.train_steps(recipe, *member, *shared)  # noqa: E731
     mapped = layout.over_members(one_member, "auto", members)
     program = jax.jit(lambda states, hypers, *shared: mapped((states, hypers), shared))
-    return program, states, hypers, train.Examples(*digits())
+    return program, states, hypers, train.Examples(*pictures(shape))
 
 
 @functools.cache
-def digits():
+def pictures(shape):
     """Made-up images: speed does not depend on what they show."""
     import jax.numpy as jnp
     import numpy as np
 
     draws = np.random.default_rng(0)
-    images = jnp.asarray(draws.integers(0, 256, (IMAGES, 28, 28, 1), np.uint8))
+    images = jnp.asarray(draws.integers(0, 256, (IMAGES, *shape), np.uint8))
     return images, jnp.asarray(draws.integers(0, 10, IMAGES), jnp.int32)
 
 
@@ -160,7 +149,7 @@ def against_flax(rounds: int) -> None:
 
     from cnnjax import train
 
-    images, labels = digits()
+    images, labels = pictures(DIGIT)
     program, states, hypers, examples = our_steps(128)
     epoch, _, state = stock_steps(128)
     ours = functools.partial(program, states, hypers, examples, EPOCH_STEPS)
@@ -207,6 +196,68 @@ def members(rounds: int) -> None:
     ours = lambda: together(states, hypers, examples, EPOCH_STEPS)  # noqa: E731
     theirs = lambda: [alone(state, hyper, examples, EPOCH_STEPS) for _ in range(4)]  # noqa: E731
     show("four members in one program", "one after another", in_turn(ours, theirs, rounds), 0.95)
+
+
+def policy_cost(rounds: int) -> None:
+    """A step of a plain convolutional network with crop, flip, affine and colour, and without."""
+    from cnnjax import augment
+
+    moves = (
+        augment.draw_crop_and_pad,
+        augment.draw_horizontal_flip,
+        augment.draw_rotate,
+        augment.draw_shear_x,
+        augment.draw_scale,
+    )
+    policy = augment.Sequence(
+        (
+            functools.partial(augment.move, draws=moves, border="reflect"),
+            *(augment.brighten, augment.contrast, augment.saturation),
+        )
+    )
+    calls = []
+    for distort in (None, policy):
+        steps, states, hypers, examples = our_steps(128, 1, "plain8", COLOUR, distort)
+        calls.append(functools.partial(steps, states, hypers, examples, PLAIN_STEPS))
+    show("step with a policy, 8 convolutions, batch 128", "without (time)", in_turn(*calls, rounds))
+
+
+def twenty_operations(rounds: int) -> None:
+    """How long training LeNet-5 with twenty operations takes to compile, and how often it does."""
+    import numpy as np
+
+    from cnnjax import augment
+
+    moves = (
+        *(augment.draw_rotate, augment.draw_shear_x, augment.draw_shear_y, augment.draw_scale),
+        *(augment.draw_translate_x, augment.draw_translate_y),
+        *(augment.draw_perspective, augment.draw_elastic),
+    )
+    others = (
+        *(augment.brighten, augment.contrast, augment.gamma_contrast, augment.sharpen),
+        *(augment.invert, augment.posterise, augment.solarise, augment.gaussian_blur),
+        *(augment.additive_gaussian_noise, augment.salt, augment.coarse_salt, augment.cutout),
+    )
+    policy = augment.Sequence((functools.partial(augment.move, draws=moves), *others))
+    traces = []
+
+    def counted(*arguments):
+        traces.append(None)
+        return policy(*arguments)
+
+    for distort in (None, counted):
+        steps, states, hypers, examples = our_steps(128, augment=distort)
+        computed = time.process_time()
+        first = seconds(lambda: steps(states, hypers, examples, 0))  # noqa: B023
+        computed = time.process_time() - computed
+        what = "no" if distort is None else f"{len(moves) + len(others)}"
+        # On a shared machine the processor's time is what a quiet one would take, at most.
+        print(f"LeNet-5 with {what} operations: compiled in {first:.1f} s, {computed:.1f} s of CPU")
+    before = len(traces)
+    for strength in (0.1, 2.0):
+        weaker = hypers._replace(augment_strength=np.full(1, strength, np.float32))
+        seconds(lambda: steps(states, weaker, examples, 1))  # noqa: B023
+    print(f"traced again for two other strengths: {len(traces) - before} times")
 
 
 def against_peers(rounds: int) -> None:
@@ -306,11 +357,10 @@ def main(_: list[str]) -> None:
             told = {}
         print(json.dumps(told))
         return
-    from cnnjax import platform
-
+    os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # compilation is timed, too
     platform.configure()
     print(f"{'what':46s} {'against':26s} {'ratio':>7s} (lowest–highest)")
-    for part in (against_flax, pooling, members, against_peers):
+    for part in (against_flax, pooling, members, policy_cost, twenty_operations, against_peers):
         part(_ROUNDS.value)
 
 

@@ -16,6 +16,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from cnnjax.augment import draw
 from cnnjax.augment.draw import Image, NewImage, Range, Scalar
+from cnnjax.ops.chunks import in_chunks
 
 # Standard deviations after which the Gaussian is cut off, as scipy.ndimage has it.
 TRUNCATE = 4.0
@@ -57,7 +58,7 @@ def gaussian_blur(
     distance = np.arange(-radius, radius + 1)
     weights = jnp.exp(-0.5 * (distance / deviation) ** 2)
     weights = weights / jnp.sum(weights)
-    return _correlate(_correlate(jnp.asarray(image), weights[:, None]), weights[None, :])
+    return _correlate_separably(jnp.asarray(image), weights)
 
 
 def motion_blur(
@@ -105,8 +106,20 @@ def motion_blur(
     return _correlate(jnp.asarray(image), weights)
 
 
+@in_chunks
+def _correlate_separably(image: Array, weights: Array) -> Array:
+    """Correlates every channel with the same odd window along both axes."""
+    return _correlated(_correlated(image, weights[:, None]), weights[None, :])
+
+
+@in_chunks
 def _correlate(image: Array, weights: Array) -> Array:
-    """Correlates every channel with a kernel of odd sizes; a sum of shifted and weighted images."""
+    """Correlates every channel with a kernel of odd sizes."""
+    return _correlated(image, weights)
+
+
+def _correlated(image: Array, weights: Array) -> Array:
+    """A sum of shifted and weighted images."""
     height, width, channels = image.shape
     reach = [size // 2 for size in weights.shape]
     padded = jnp.pad(image, [(reach[0],) * 2, (reach[1],) * 2, (0, 0)], mode="symmetric")

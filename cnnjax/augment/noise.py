@@ -18,6 +18,9 @@ def additive_gaussian_noise(
 ) -> NewImage:
     """Adds normal noise, independent for every pixel and channel: y = clip(x + σ·n), n ~ N(0, 1).
 
+    n is one of 65,536 equally likely values, the quantiles of N(0, 1) at (i + ½) / 65,536: of mean
+    0, variance 0.99998, and at most 4.32.
+
     Args:
       key: The random key.
       image: The image, in [0, 1].
@@ -37,8 +40,21 @@ def additive_gaussian_noise(
     draw.ends("deviation", deviation, least=0)
     own_key, noise_key = jax.random.split(key)
     sigma = draw.parameter(own_key, "deviation", deviation, neutral=0.0, strength=strength)
-    noisy = image + sigma * jax.random.normal(noise_key, image.shape)
-    return jnp.clip(noisy, 0.0, 1.0).astype(image.dtype)
+    # The drawing is what takes the time, so that every number drawn serves two values, half of its
+    # bits each; in long rows, since of three channels only three could be drawn at once.
+    values = jnp.asarray(image).reshape(-1)
+    half = -(-values.size // 2)
+    bits = jax.random.bits(noise_key, (half,), jnp.uint32)
+
+    def noisy(some: Array, bits: Array) -> Array:
+        normal = np.sqrt(2) * jax.lax.erf_inv((bits.astype(jnp.float32) + 0.5) / 2**15 - 1)
+        return jnp.clip(some + sigma * normal, 0.0, 1.0)
+
+    parts = (
+        noisy(values[:half], bits >> 16),
+        noisy(values[half:], bits[: values.size // 2] & 0xFFFF),
+    )
+    return jnp.concatenate(parts).reshape(image.shape).astype(image.dtype)
 
 
 def salt(

@@ -10,6 +10,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from cnnjax.augment import draw
 from cnnjax.augment.draw import Image, NewImage, Number, Range, Scalar
+from cnnjax.ops.chunks import in_chunks
 
 # How many sums of pixels a program adds up slice by slice, before it reduces the rest.
 SLICES = 16
@@ -95,6 +96,11 @@ def emboss(
     alpha_key, relief_key = jax.random.split(key)
     share = draw.parameter(alpha_key, "alpha", alpha, neutral=0.0, strength=strength)
     depth = draw.parameter(relief_key, "relief", relief, neutral=0.0)
+    return _embossed(jnp.asarray(image), share, depth)
+
+
+@in_chunks
+def _embossed(image: Array, share: Array, depth: Array) -> Array:
     height, width, channels = image.shape
     padded = jnp.pad(jnp.asarray(image, jnp.float32), [(1, 1), (1, 1), (0, 0)], mode="reflect")
     # Columns and channels become one axis: long rows are faster to add than triples.

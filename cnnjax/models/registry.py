@@ -12,6 +12,7 @@ from cnnjax.models.ladder import RUNGS, Ladder
 from cnnjax.models.lenet import LeNet5, LeNet5Modern
 from cnnjax.models.mlp import MLP
 from cnnjax.models.mnist1d import MNIST1DCNN, MNIST1DMLP
+from cnnjax.models.plain import Plain8
 
 CIRESAN: Mapping[int, tuple[int, ...]] = {
     2: (1000, 500),
@@ -60,6 +61,10 @@ def _lenet5_modern(num_classes: int) -> LeNet5Modern:
     return LeNet5Modern(num_classes)
 
 
+def _plain8(num_classes: int) -> Plain8:
+    return Plain8(num_classes)
+
+
 def _mnist1d_mlp(num_classes: int, *, width: Any = 100) -> MNIST1DMLP:
     return MNIST1DMLP(num_classes, _integer("width", width))
 
@@ -83,6 +88,7 @@ _MODELS: dict[str, Callable[..., linen.Module]] = {
     **{f"ladder_{rung}": _ladder(rung) for rung in RUNGS},
     "lenet5": _lenet5,
     "lenet5_modern": _lenet5_modern,
+    "plain8": _plain8,
     "mnist1d_mlp": _mnist1d_mlp,
     "mnist1d_cnn": _mnist1d_cnn,
 }
@@ -103,6 +109,7 @@ def build(name: str, *, num_classes: int = 10, **options: Any) -> linen.Module:
     | ladder_pool, _blur, _gap | the same | see `cnnjax.models.ladder` |
     | lenet5 | codes="fixed" | as published in 1998; "trainable" makes its output codes parameters |
     | lenet5_modern | | its common simplification |
+    | plain8 | | eight 3×3 convolutions of 64 to 256 channels, global average |
     | mnist1d_mlp, mnist1d_cnn | width=100, width=25 | as published with MNIST-1D |
 
     Cireşan's weights and biases start uniform on ±0.05, as published; with activation="relu" they

@@ -1,0 +1,91 @@
+"""Batches in chunks that stay in the cache, for the CPU's sake.
+
+An operation of several passes over a large batch writes each pass to memory and reads it back, and
+asks the system for new pages for it at every call. Done chunk by chunk the passes meet their
+operands in the cache, and the space is the same for all chunks: four times as fast for a blur of
+images of 224 × 224 × 3. The values are the same. Other backends overlap passes in their own way and
+want the whole batch.
+"""
+
+from collections.abc import Callable, Sequence
+
+import jax
+from jax.custom_batching import custom_vmap
+from jaxtyping import Array
+
+# Of one argument, such as the images; results and passes come on top. Measured on cores with 1 MiB
+# of cache each.
+CHUNK_BYTES = 1_250_000
+
+
+def chunk(count: int, bytes_each: int) -> int:
+    """How many examples to take at once: all of a small batch, else a divisor of their number.
+
+    Args:
+      count: Examples of the batch.
+      bytes_each: Size of one.
+
+    Returns:
+      A divisor of `count`.
+    """
+    most = max(1, CHUNK_BYTES // max(bytes_each, 1))
+    if jax.default_backend() != "cpu" or count <= most:
+        return count
+    return next(size for size in range(most, 0, -1) if count % size == 0)
+
+
+def map_chunks(function: Callable[..., Array], *arrays: Array) -> Array:
+    """Applies a function of batches to chunks of them, one after another.
+
+    Args:
+      function: What treats the examples of a batch independently of each other.
+      *arrays: Its arguments, each with the batch in front; the first one's size decides.
+
+    Returns:
+      function(*arrays).
+
+    >>> import jax.numpy as jnp
+    >>> float(map_chunks(lambda x: 2 * x, jnp.ones((6, 400_000))).sum())
+    4800000.0
+    """
+    count = len(arrays[0])
+    size = chunk(count, arrays[0].nbytes // max(count, 1))
+    if size == count:
+        return function(*arrays)
+    parts = [array.reshape(count // size, size, *array.shape[1:]) for array in arrays]
+    result = jax.lax.map(lambda part: function(*part), parts)
+    return result.reshape(count, *result.shape[2:])
+
+
+def in_chunks(function: Callable[..., Array]) -> Callable[..., Array]:
+    """Gives the same function of one example, such that a vmap over it goes chunk by chunk.
+
+    A rule for vmap cannot be differentiated backwards, hence the derivative is told to use the
+    function as it is.
+
+    Args:
+      function: Of arrays, the first of them the largest.
+
+    Returns:
+      The function, of the same arguments.
+    """
+    batched = custom_vmap(function)
+
+    @batched.def_vmap
+    def by_chunks(count: int, mapped: Sequence[bool], *arguments: Array) -> tuple[Array, bool]:
+        axes = [0 if each else None for each in mapped]
+        whole = [each for each, is_mapped in zip(arguments, mapped, strict=True) if is_mapped]
+
+        def part(*some: Array) -> Array:
+            given = iter(some)
+            every = [
+                next(given) if is_mapped else each
+                for each, is_mapped in zip(arguments, mapped, strict=True)
+            ]
+            return jax.vmap(function, axes)(*every)
+
+        return map_chunks(part, *whole), True
+
+    result = jax.custom_jvp(batched)
+    result.defjvp(lambda primals, tangents: jax.jvp(function, primals, tangents))
+    return result
