@@ -262,7 +262,7 @@ def _quantise(levels: Array, tables: Array) -> Array:
     step = tables.reshape(-1, 1, 64).astype(jnp.float32)
     coefficients = jnp.matmul(blocks, _DCT.T, precision="highest")
     # As libjpeg: coefficients are whole eighths, so that halves are frequent, and go away from
-    # zero, where jnp.round takes them to the even side.
+    # zero; jnp.round takes them to the even side.
     eighths = jnp.round(8 * jnp.abs(coefficients))
     multiples = jnp.sign(coefficients) * jnp.floor(eighths / (8 * step) + 0.5)
     blocks = jnp.matmul(multiples * step, _DCT, precision="highest")

@@ -209,8 +209,8 @@ def test_one_channel_alone_and_in_half_precision(name):
     one = jax.jit(lambda key, example, strength: changing(name)(key, example, strength=strength))
     keys, wholes = jax.random.split(KEY, COUNT), batch.astype(np.float32)
     changed = np.stack([one(key, x, 1.0) for key, x in zip(keys, wholes, strict=True)])
-    # Where an operation has steps, rounding may take a value to the other side of one.
-    assert np.mean(np.isclose(changed, halves, rtol=1e-3, atol=1e-3)) > 0.95
+    # On average: rounding may take a value to the other side of an operation's steps.
+    assert np.mean(np.abs(changed - halves)) < 2e-3
     assert in_range(name, changed)
     assert np.any(changed != expected) == (name not in COLOUR_ONLY)
     np.testing.assert_array_equal(one(KEY, wholes[0], 0.0), unchanged(name, wholes[0]))
