@@ -13,7 +13,8 @@ floats, `jax.jit(jax.vmap(operation))`, draws included. Each peer is used as its
 Every library runs in a process of its own, with its own threads, and waits while another is timed.
 Per operation they are timed in turn, A B C A B C …; a ratio is the median over the rounds, ours to
 the peer's images a second, and above 1 we are faster. Peers that are not installed are left out:
-`pip install -e '.[bench]'`. `--only=rotate,elastic` times these two.
+`pip install -e '.[bench]'`. `--only=rotate,elastic` times these two. The table goes to the terminal
+and, with the figures of every round, to `--out`.
 """
 
 import functools
@@ -35,7 +36,7 @@ from cnnjax.timing import rate, seconds
 
 _ROUNDS = flags.DEFINE_integer("rounds", 3, "Timed rounds of every operation.", lower_bound=1)
 _ONLY = flags.DEFINE_list("only", [], "Operations to time; all of them by default.")
-_OUT = flags.DEFINE_string("out", "runs/augment_speed.md", "File that the table is written to.")
+_OUT = flags.DEFINE_string("out", "runs/augment_speed", "Folder for table.md and rounds.csv.")
 _SERVE = flags.DEFINE_string("serve", None, "Be the process of this library (used internally).")
 
 IMAGES = {32: 1024, 224: 32}
@@ -628,40 +629,63 @@ def compare(servers: list[Server], name: str, side: int, rounds: int) -> dict[st
     return told
 
 
+Found = dict[str, dict[int, dict[str, list[float]]]]
+"""Images a second by operation, side and library, round by round."""
+
+
 def ratios(told: dict[str, list[float]], peer: str) -> list[float]:
     """Ours to a peer's, round by round."""
     return [ours / theirs for ours, theirs in zip(told["cnnjax"], told[peer], strict=True)]
 
 
+def tables(found: Found, peers: list[str]) -> str:
+    """The table of medians, in Markdown, and a line for each place where we are behind."""
+    heads = ["operation", *(f"images/s, {side}²" for side in IMAGES), *peers]
+    lines, behind = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"], []
+    for name, sides in found.items():
+        cells = [f"{statistics.median(told['cnnjax']):,.0f}" for told in sides.values()]
+        for peer in peers:
+            pairs = {side: ratios(told, peer) for side, told in sides.items() if peer in told}
+            cells.append(" / ".join(f"{statistics.median(each):.2g}" for each in pairs.values()))
+            behind += [
+                f"behind {peer}: {name}, {side}×{side}, {statistics.median(each):.2f} "
+                f"({min(each):.2f}–{max(each):.2f})"
+                for side, each in pairs.items()
+                if statistics.median(each) < 1
+            ]
+        lines.append(f"| {' | '.join([name, *cells])} |")
+    return "\n".join([*lines, "", *sorted(behind), ""])
+
+
+def rows(found: Found) -> str:
+    """Everything that was measured, as lines of comma-separated values."""
+    lines = ["operation,side,library,images_per_second_of_each_round"]
+    for name, sides in found.items():
+        for side, told in sides.items():
+            lines += [
+                f"{name},{side},{library},{' '.join(f'{rate:.1f}' for rate in each)}"
+                for library, each in told.items()
+            ]
+    return "\n".join([*lines, ""])
+
+
 def main(_: list[str]) -> None:
-    """Prints the table, writes it, and names where we are behind."""
+    """Prints the table and writes it after every operation, so that one may stop at any time."""
     if _SERVE.value:
         return serve(_SERVE.value)
     start, servers = time.perf_counter(), [Server(library) for library in LIBRARIES]
     names = [name for name in servers[0].operations if not _ONLY.value or name in _ONLY.value]
     peers = [server.library for server in servers[1:] if server.operations]
-    heads = ["operation", *(f"images/s, {side}²" for side in IMAGES), *peers]
-    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
-    behind = []
+    out = pathlib.Path(_OUT.value)
+    out.mkdir(parents=True, exist_ok=True)
+    found: Found = {}
     for number, name in enumerate(names, 1):
-        found = {side: compare(servers, name, side, _ROUNDS.value) for side in IMAGES}
-        cells = [f"{statistics.median(told['cnnjax']):,.0f}" for told in found.values()]
-        for peer in peers:
-            present = [ratios(told, peer) for told in found.values() if peer in told]
-            cells.append(" / ".join(f"{statistics.median(each):.2g}" for each in present))
-            for side, told in found.items():
-                if peer in told and statistics.median(each := ratios(told, peer)) < 1:
-                    middle = statistics.median(each)
-                    span = f"{min(each):.2f}–{max(each):.2f}"
-                    behind.append(f"{name}, {side}×{side}: {middle:.2f} ({span}) × {peer}")
-        lines.append(f"| {' | '.join([name, *cells])} |")
+        found[name] = {side: compare(servers, name, side, _ROUNDS.value) for side in IMAGES}
+        (out / "table.md").write_text(tables(found, peers))
+        (out / "rounds.csv").write_text(rows(found))
         done = f"{number}/{len(names)} {name}, {time.perf_counter() - start:.0f} s"
         print(f"\r{done:60s}", end="", file=sys.stderr, flush=True)
-    table = "\n".join([*lines, "", *(f"behind: {each}" for each in behind)])
-    print(f"\n{table}")
-    out = pathlib.Path(_OUT.value)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(table + "\n")
+    print(f"\n{tables(found, peers)}")
 
 
 if __name__ == "__main__":

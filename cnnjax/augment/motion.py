@@ -22,6 +22,7 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from cnnjax.augment.draw import Image, Number
+from cnnjax.ops.chunks import in_chunks
 from cnnjax.ops.resample import resample
 
 Points = Float[Array | np.ndarray, "count 2"]
@@ -122,8 +123,13 @@ def move_image(
       ValueError: An option is not known, or the motion was drawn for another size.
     """
     _check_size("image", image.shape[:2], motion)
-    moved = resample(image, _sources(motion), order=order, border=border, fill=fill)
-    return jnp.clip(moved, 0, 1) if order == "bicubic" else moved
+
+    def moved(image: Array, *steps: Array) -> Array:
+        sources = _sources(dataclasses.replace(motion, steps=steps))
+        return resample(image, sources, order=order, border=border, fill=fill)
+
+    result = in_chunks(moved)(jnp.asarray(image), *motion.steps)
+    return jnp.clip(result, 0, 1) if order == "bicubic" else result
 
 
 def move_mask(
@@ -225,7 +231,9 @@ def _project(matrix: Array, y: Array, x: Array, least: float | None = None) -> t
     if len(rows) == 2:
         return rows[0], rows[1]
     depth = rows[2] if least is None else jnp.maximum(rows[2], least)
-    return rows[0] / depth, rows[1] / depth
+    # One division instead of two; at depth 1, as of the identity, both are exact.
+    nearness = 1 / depth
+    return rows[0] * nearness, rows[1] * nearness
 
 
 def _square(matrix: Array) -> Array:

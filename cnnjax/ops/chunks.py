@@ -10,6 +10,8 @@ want the whole batch.
 from collections.abc import Callable, Sequence
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array
 
@@ -72,16 +74,16 @@ def in_chunks(function: Callable[..., Array]) -> Callable[..., Array]:
     batched = custom_vmap(function)
 
     @batched.def_vmap
-    def by_chunks(count: int, mapped: Sequence[bool], *arguments: Array) -> tuple[Array, bool]:
+    def by_chunks(
+        count: int, mapped: Sequence[bool], *arguments: Array | np.ndarray
+    ) -> tuple[Array, bool]:
         axes = [0 if each else None for each in mapped]
-        whole = [each for each, is_mapped in zip(arguments, mapped, strict=True) if is_mapped]
+        pairs = list(zip(arguments, mapped, strict=True))
+        whole = [jnp.asarray(each) for each, is_mapped in pairs if is_mapped]
 
         def part(*some: Array) -> Array:
             given = iter(some)
-            every = [
-                next(given) if is_mapped else each
-                for each, is_mapped in zip(arguments, mapped, strict=True)
-            ]
+            every = [next(given) if is_mapped else each for each, is_mapped in pairs]
             return jax.vmap(function, axes)(*every)
 
         return map_chunks(part, *whole), True

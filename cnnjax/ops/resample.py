@@ -20,8 +20,6 @@ import numpy as np
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Float, Shaped
 
-from cnnjax.ops.chunks import map_chunks
-
 Images = Float[Array | np.ndarray, "*batch height width channels"]
 AnyImages = Shaped[Array | np.ndarray, "*batch height width channels"]
 Coordinates = Float[Array | np.ndarray, "*#batch 2 new_height new_width"]
@@ -100,7 +98,7 @@ def resample(
 
 @functools.cache
 def _reader(order: str, border: str, fill: float | int) -> Callable[[Array, Array], Array]:
-    """Gives `_read`, such that a vmap over it becomes one more batch axis, or chunks of one.
+    """Gives `_read`, such that a vmap over it becomes one more batch axis.
 
     What jax.vmap itself makes of a gather takes half as long again on the CPU. A rule for vmap
     cannot be differentiated backwards, hence the derivative is told to use `_read` as it is.
@@ -115,8 +113,8 @@ def _reader(order: str, border: str, fill: float | int) -> Callable[[Array, Arra
         if not mapped[0]:
             images = jnp.broadcast_to(images, (count, *images.shape))
         if not mapped[1]:
-            coordinates = jnp.broadcast_to(coordinates, (count, *coordinates.shape))
-        return map_chunks(batched, images, coordinates), True
+            coordinates = coordinates[None]
+        return batched(images, coordinates), True
 
     reader = jax.custom_jvp(batched)
     reader.defjvp(functools.partial(jax.jvp, plain))
