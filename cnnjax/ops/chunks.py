@@ -88,6 +88,8 @@ def in_chunks(function: Callable[..., Array]) -> Callable[..., Array]:
 
         return map_chunks(part, *whole), True
 
-    result = jax.custom_jvp(batched)
-    result.defjvp(lambda primals, tangents: jax.jvp(function, primals, tangents))
-    return result
+    differentiable = jax.custom_jvp(batched)
+    differentiable.defjvp(lambda primals, tangents: jax.jvp(function, primals, tangents))
+    # jax does not accept numpy's arrays there that a jitted function closes over; the compiler
+    # leaves the copies out.
+    return lambda *arguments: differentiable(*map(jnp.array, arguments))

@@ -56,6 +56,11 @@ def test_what_is_not_mapped_is_shared(small_chunks, axes):
     np.testing.assert_allclose(result, expected)
 
 
+def test_a_jitted_function_may_close_over_numpy_arrays(small_chunks):
+    function = jax.vmap(chunks.in_chunks(doubled_and_shifted))
+    np.testing.assert_allclose(jax.jit(lambda factor: function(X, factor * BY))(1.0), EXPECTED)
+
+
 def test_a_vmap_of_a_vmap(small_chunks):
     function = chunks.in_chunks(doubled_and_shifted)
     result = jax.vmap(jax.vmap(function))(X.reshape(2, 4, 6), BY.reshape(2, 4))
