@@ -59,6 +59,8 @@ CASES = {
     "grey": Case({"amount": 0}),
     "horizontal_flip": Case({"probability": 0}),
     "hue": Case({"degrees": 0}),
+    # A random scene has no parameters that leave its object alone; its strength does.
+    "in_scene": Case({"strength": 0}),
     "invert": Case({"probability": 0}),
     "jpeg": Case({"quality": 100}),
     "motion_blur": Case({"length": 0}),
