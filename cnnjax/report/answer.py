@@ -279,11 +279,9 @@ def _keepers(study: reading.Study, trained: pd.DataFrame) -> tuple[list[Markup],
 def _draw(name: str, entry: str, kept: str, level: pd.DataFrame) -> Markup:
     if level.empty:
         return Markup("against {} ({} keeps {})").format(name, entry, kept)
-    rest = len(level) - 1
-    names = [str(level.iloc[0]["entry"])] + ([_others(rest)] if rest else [])
-    return Markup("against {} ({} keeps {}, level with {})").format(
-        name, entry, kept, words.listed(names)
-    )
+    # Names of all would make the sentence a table; the table stands below it.
+    others = str(level.iloc[0]["entry"]) if len(level) == 1 else f"{len(level)} others"
+    return Markup("against {} ({} keeps {}, level with {})").format(name, entry, kept, others)
 
 
 def _initial(study: reading.Study) -> Markup:
