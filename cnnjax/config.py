@@ -525,7 +525,9 @@ def _check_names(config: ConfigDict) -> None:
     for name, severities in config.invariance.corruptions.items():
         choose("invariance.corruptions", name, invariance.CORRUPTIONS)
         if not isinstance(severities, tuple | list) or not (
-            severities and all(each in invariance.SEVERITIES for each in severities)
+            severities
+            and all(type(each) is int and each in invariance.SEVERITIES for each in severities)
+            and len(set(severities)) == len(severities)
         ):
             raise UserError(
                 f"invariance.corruptions.{name}={severities!r}: expected some of "

@@ -316,8 +316,9 @@ def corruptions(frame: "pd.DataFrame") -> "pd.Series":
 def corruption_summary(frame: "pd.DataFrame", by: Sequence[str] = CELL) -> "pd.DataFrame":
     """Each member's corruption errors relative to the plain network's.
 
-    The plain network is the first route of the data set that has family "none"; the mean of its
-    error rates over seeds is the reference (see `cnnjax.invariance.corruption_errors`).
+    The plain network is the first route of the data set that has family "none", at its first cell
+    of `by`; the mean of its error rates over seeds is the reference (see
+    `cnnjax.invariance.corruption_errors`).
 
     Args:
       frame: results.parquet, or a part of it with whole members.
@@ -342,7 +343,7 @@ def corruption_summary(frame: "pd.DataFrame", by: Sequence[str] = CELL) -> "pd.D
         plain = part[part["family"] == "none"]
         if plain.empty or not names:
             continue
-        first = plain.loc[plain["route"] == plain["route"].iloc[0]]
+        first = _where(plain, {name: plain[name].iloc[0] for name in by})
         reference, untouched = _error_rates(first, names)
         for key, member in part.groupby([*by, "seed"], sort=False):
             error, own = _error_rates(member, names)
@@ -507,7 +508,7 @@ def _complete(row: Mapping[str, Any], schema: Mapping[str, str]) -> dict[str, An
 def _error_rates(rows: "pd.DataFrame", names: Sequence[str]) -> "tuple[np.ndarray, float]":
     """Error rates (corruptions, severities), and that on the same images untouched; over seeds."""
     means = rows.pivot_table(index="transformation", columns="magnitude", values="accuracy")
-    corrupted = means.drop(columns=0.0).loc[list(names)]
+    corrupted = means.drop(columns=0.0).reindex(list(names))
     return 1 - corrupted.to_numpy(float), 1 - float(means[0.0][f"{CORRUPTION}none"])
 
 

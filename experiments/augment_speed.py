@@ -100,9 +100,9 @@ def ours() -> Mapping[str, Prepare]:
     images = (
         "rotate shear_x shear_y translate_x translate_y scale crop_and_pad perspective elastic "
         "horizontal_flip vertical_flip brighten contrast gamma_contrast invert hue saturation "
-        "channel_shuffle grey posterise solarise equalise sharpen gaussian_blur motion_blur "
-        "additive_gaussian_noise salt pepper coarse_salt cutout emboss superpixel jpeg clouds fog "
-        "snowflakes rain fast_snowy_landscape"
+        "channel_shuffle grey posterise solarise equalise autocontrast sharpen gaussian_blur "
+        "motion_blur additive_gaussian_noise salt pepper coarse_salt cutout emboss superpixel jpeg "
+        "clouds fog snowflakes rain fast_snowy_landscape in_scene"
     )
     signals = "gain shift speed pitch time_mask additive_noise"
     affine = (

@@ -201,6 +201,11 @@ def test_the_upper_layer_always_wins(below, above):
             "invariance.corruptions='frog': did you mean 'fog'",
         ),
         (
+            {"invariance.corruptions.fog": (1.0, 3.0)},
+            "invariance.corruptions.fog=(1.0, 3.0): expected some of 1, 2, 3, 4, 5",
+        ),
+        ({"invariance.corruptions.fog": (1, 1)}, "invariance.corruptions.fog=(1, 1): expected"),
+        (
             {"invariance.corruptions.fog": (3, 6)},
             "invariance.corruptions.fog=(3, 6): expected some of 1, 2, 3, 4, 5",
         ),

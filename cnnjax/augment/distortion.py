@@ -11,14 +11,11 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from cnnjax.augment.elastic import displacement_field
-from cnnjax.augment.geometry import affine_matrix, coordinates, resample
+from cnnjax.augment.geometry import SMALLEST_SCALE, affine_matrix, coordinates, resample
 from cnnjax.errors import UserError
 
 Number = float | int
 Range = Number | tuple[Number, Number]
-
-# However strong, a distortion shrinks no axis below this factor (and never mirrors it by accident).
-SMALLEST_SCALE = 0.1
 
 
 class Draw(NamedTuple):

@@ -20,6 +20,9 @@ __all__ = ["affine_matrix", "coordinates", "perspective_matrix", "resample", "wa
 
 Scalar = float | int | np.floating | Float[Array | np.ndarray, ""]
 
+# However strong, a distortion shrinks no axis below this factor (and never mirrors it by accident).
+SMALLEST_SCALE = 0.1
+
 
 def affine_matrix(
     *,

@@ -16,7 +16,7 @@ from cnnjax.augment.colour import (
 )
 from cnnjax.augment.distortion import Distortion, valid_field
 from cnnjax.augment.policies import AugMix, OneOf, RandAugment, Sequence, TrivialAugment, move
-from cnnjax.augment.scenes import in_scene
+from cnnjax.augment.scenes import Randomisation, in_scene
 from cnnjax.augment.transforms import (
     draw_horizontal_flip,
     draw_rotate,
@@ -90,9 +90,8 @@ _CATALOGUE: dict[str, Callable] = {
     "randaugment": RandAugment(_OPERATIONS),
     "trivialaugment": TrivialAugment(_OPERATIONS),
     "augmix": AugMix(_OPERATIONS),
-    "scenes": Sequence((in_scene,)),
 }
-NAMES = (*_RANGES, *_CATALOGUE)
+NAMES = (*_RANGES, *_CATALOGUE, "scenes")
 
 
 def build(name: str, **ranges) -> Callable | None:
@@ -111,11 +110,12 @@ def build(name: str, **ranges) -> Callable | None:
     - randaugment, trivialaugment, augmix: the policies of `augment.policies` over the thirteen
       operations of Cubuk et al. (2020), at strength 1 with the largest ranges of the paper.
     - scenes: domain randomisation: each object, bright on black, in a random scene: `in_scene`.
+      Its ranges are the fields of `Randomisation`, and `full`.
 
     Args:
       name: One of `NAMES`.
-      **ranges: Values for the fields of `Distortion` that differ from the named policy's; only for
-        the first five.
+      **ranges: Values for fields that differ from the named policy's: of `Distortion` for the first
+        five, of `Randomisation` for "scenes".
 
     Returns:
       The policy, to be called as `policy(key, images, labels, strength)`, or None for "none".
@@ -134,7 +134,9 @@ shear, scale, translation, alpha, sigma, flip_horizontal, flip_vertical, noise, 
 gentle_labels, gentle.
     """
     choose("augment.name", name, NAMES)
-    fields = [field.name for field in dataclasses.fields(Distortion)]
+    scenes = name == "scenes"
+    fields = [field.name for field in dataclasses.fields(Randomisation if scenes else Distortion)]
+    fields += ["full"] if scenes else []
     for key in ranges:
         choose("augment.ranges", key, fields)
     if name == "none":
@@ -148,5 +150,13 @@ gentle_labels, gentle.
                 "operations have ranges of their own"
             )
         return _CATALOGUE[name]
+    if scenes:
+        given = {k: tuple(v) if isinstance(v, list) else v for k, v in ranges.items()}
+        full = given.pop("full", 1.0)
+        try:
+            object_in_scene = _partial(in_scene, full=full, randomisation=Randomisation(**given))
+        except ValueError as error:
+            raise UserError(f"augment.ranges: {error}") from None
+        return Sequence((object_in_scene,))
     given = {key: valid_field(key, value) for key, value in ranges.items()}
     return Distortion(**{**_RANGES[name], **given})

@@ -21,9 +21,8 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from cnnjax.augment import draw
 from cnnjax.augment.colour import gamma_contrast
-from cnnjax.augment.distortion import SMALLEST_SCALE
 from cnnjax.augment.draw import Image, NewImage, Number, Range, Scalar
-from cnnjax.augment.geometry import affine_matrix
+from cnnjax.augment.geometry import SMALLEST_SCALE, affine_matrix
 from cnnjax.augment.motion import Motion, compose, move_image
 from cnnjax.augment.transforms import LARGEST_CORNER, draw_perspective
 from cnnjax.augment.weather import octave_noise
@@ -32,26 +31,31 @@ Size = tuple[int, int]
 Pictures = Float[Array | np.ndarray, "pictures picture_height picture_width channels"]
 
 
+_RANGES = ("scale", "distractor_size", "gain", "gamma")
+
+
 @dataclasses.dataclass(frozen=True)
 class Randomisation:
     """How much may vary in a scene; the numbers hold at strength 1.
 
-    The strength s multiplies the rotation, the shift, the viewpoint, the light and the deviation of
-    the scale from 1; it is the probability with which a distractor appears, the opacity of the
-    ground, black below it, and of the texture, white below it (the last three up to s = 1).
+    The strength s multiplies the rotation, the viewpoint, the light and the deviation of the scale
+    from 1. Up to s = 1 it also multiplies the shift of a single object and is the probability with
+    which a distractor appears, the opacity of the ground, black below it, and of the texture, white
+    below it.
 
     Attributes:
       rotation: Degrees r: an object turns by an angle in ±r.
       scale: Factor on an object's own size, above 0, or a pair (low, high) to draw it from.
-      translation: Fraction f of the scene's extent: where the whole of an object's canvas can not
-        be seen anyway, its centre is still shifted by up to f from the scene's.
+      translation: Fraction f of the scene's extent: an object's centre is shifted by up to f from
+        the scene's, or by as much more as leaves the whole of its canvas inside.
       viewpoint: Fraction of the scene's extent by which each corner goes in or out, at most 0.24.
       distractors: How many there are at most; half of them fly in front of the objects.
       distractor_size: Half the side of a rectangle and the radius of a disc, as a range of
         fractions of the scene's shorter side. A bar is thrice as long and a quarter as wide.
-      relief: How far noise, a gradient or an object's texture departs from its mean, 0 to 1.
+      relief: How far the ground's noise or gradient departs from its mean, 0 to 1; an object's
+        texture departs half as far.
       contrast: What the brightness of an object differs by from the ground's mean in each channel,
-        at least, before the relief; 0 to 0.5.
+        at least, at any strength, before the relief; 0 to 0.5.
       gain: Factor on the brightness of the scene, or a pair to draw it from, at least 0.
       slope: Fraction g: along a random direction the light falls or rises by a factor in 1 ± g.
       gamma: Exponent on the values of the scene, or a pair to draw it from, at least 0.
@@ -85,7 +89,10 @@ class Randomisation:
             ("slope", 0, 1),
             ("gamma", 0, np.inf),
         ):
-            draw.ends(name, getattr(self, name), least=least, most=most)
+            value = getattr(self, name)
+            draw.ends(name, value, least=least, most=most)
+            if name not in _RANGES and isinstance(value, tuple | list):
+                raise ValueError(f"{name}={value!r}: expected a number")
         if not isinstance(self.distractors, int) or self.distractors < 0:
             raise ValueError(f"distractors={self.distractors!r}: expected a whole number ≥ 0")
 
@@ -189,11 +196,12 @@ def compose_scene(
 
     A single object starts in the middle of the scene and leaves it with the strength. Several
     objects would hide one another there: their places are drawn from the whole scene whatever the
-    strength, so that each one's scaled canvas is inside where it fits (before the viewpoint).
+    strength.
 
     The ground is one of smooth noise, a gradient and, where there are any, a window of a picture.
-    An object's texture is noise about a colour that stands out from the ground's mean m in every
-    channel: (m + c + u·(1 − 2c)) mod 1, u ~ U(0, 1), c the contrast.
+    An object's texture is noise about a colour that stands out from the ground. At amount a both
+    are on their way from white and from black: the ground's mean m is shown as a·m, and the colour
+    is even over what [1 − a, 1] has outside a·m ± c, with c the contrast, in every channel.
 
     Args:
       key: The random key.
@@ -231,13 +239,16 @@ def compose_scene(
     view = draw_perspective(view_key, size, inward=inward, strength=strength)
     noise = octave_noise(noise_key, size)
     ground = _ground(numbers[3:], noise, channels, pictures, randomisation)
-    colours = _standing_out(each[:, 4:], jnp.mean(ground, (0, 1)), randomisation.contrast)
-    texture = _texture(texture_key, colours, (old_height, old_width), randomisation.relief)
+    ground = amount * ground
+    mean = jnp.mean(ground, (0, 1))
+    colours = _standing_out(each[:, 4:], mean, randomisation.contrast, amount)
+    relief = amount * randomisation.relief
+    texture = _texture(texture_key, colours, (old_height, old_width), relief)
 
     shapes, in_front = _distractors(flying, size, randomisation, amount)
     behind = _over(shapes * ~in_front)
     ahead = _over(shapes * in_front)
-    ground = amount * ground * behind.gap[..., None] + behind.seen
+    ground = ground * behind.gap[..., None] + behind.seen
     far_and_near = jnp.concatenate([ground, ahead.seen, 1 - ahead.gap[..., None]], -1)
     # Without the barriers the compiler draws all of it anew for each pixel that is fetched.
     far_and_near = jax.lax.optimization_barrier(far_and_near)
@@ -250,8 +261,7 @@ def compose_scene(
         return compose([places, view])
 
     motion = jax.vmap(place)(each[:, :4])
-    painted = objects * (1 + amount * (texture - 1))
-    layers = jnp.concatenate([painted, masks[..., None]], -1)
+    layers = jnp.concatenate([objects * texture, masks[..., None]], -1)
     layers = jax.vmap(move_image)(layers, motion)
     middle = _over(layers)
 
@@ -358,15 +368,21 @@ def _ground(
 
 
 def _standing_out(
-    u: Float[Array, "objects channels"], ground: Float[Array, " channels"], contrast: Number
+    u: Float[Array, "objects channels"],
+    ground: Float[Array, " channels"],
+    contrast: Number,
+    amount: Array,
 ) -> Float[Array, "objects channels"]:
-    """Colours that keep off the ground's, and are even over [0, 1] where the ground's are."""
-    # A distance of at least c on a circle of length 1 is one of at least c on the line as well.
-    return jnp.mod(ground + contrast + u * (1 - 2 * contrast), 1.0)
+    """Colours that are even over what [1 − amount, 1] has outside ground ± contrast."""
+    least = 1 - amount
+    low, high = (jnp.clip(ground + side, least, 1) for side in (-contrast, contrast))
+    below = low - least
+    place = u * (below + 1 - high)
+    return jnp.where(place < below, least + place, high + place - below)
 
 
 def _texture(
-    key: Array, colours: Float[Array, "objects channels"], size: Size, relief: Number
+    key: Array, colours: Float[Array, "objects channels"], size: Size, relief: Array
 ) -> Float[Array, "objects height width channels"]:
     keys = jax.random.split(key, len(colours))
     noise = jax.vmap(lambda each: octave_noise(each, size))(keys)

@@ -16,10 +16,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from cnnjax.augment import draw
-from cnnjax.augment.distortion import SMALLEST_SCALE
 from cnnjax.augment.draw import Image, NewImage, Number, Range, Scalar
 from cnnjax.augment.elastic import displacement_field
-from cnnjax.augment.geometry import affine_matrix, canvas_corners, perspective_matrix
+from cnnjax.augment.geometry import (
+    SMALLEST_SCALE,
+    affine_matrix,
+    canvas_corners,
+    perspective_matrix,
+)
 from cnnjax.augment.motion import Motion, move_image
 
 Size = tuple[int, int]

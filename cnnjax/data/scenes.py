@@ -15,11 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
 
-from cnnjax.augment import Motion, Randomisation, compose_scene, mask_of
+from cnnjax.augment import Motion, Randomisation, compose_scene, mask_of, move_points
 from cnnjax.ops import unit
 
 LEAST_VISIBLE = 0.25
-"""An object of whose mask less than this share is seen is not annotated."""
+"""An object of whose mask less than this share is seen, on the canvas, is not annotated."""
 
 
 class Scene(NamedTuple):
@@ -121,7 +121,8 @@ def scene(
         strength=strength,
     )
 
-    whole, seen = (jnp.sum(each, (1, 2)) for each in (made.opacities, made.masks))
+    seen = jnp.sum(made.masks, (1, 2))
+    whole = jnp.sum(opacities * shown, (1, 2)) * jax.vmap(_enlargement)(made.motion)
     inside = made.masks > 0.5 * jnp.max(made.opacities, (1, 2), keepdims=True)
     valid = jnp.any(inside, (1, 2)) & (seen >= LEAST_VISIBLE * whole)
     return Scene(
@@ -132,6 +133,15 @@ def scene(
         valid=valid,
         motion=made.motion,
     )
+
+
+def _enlargement(motion: Motion) -> Float[Array, ""]:
+    """How much larger the motion makes an area in the middle of its canvas."""
+    y, x = ((length - 1) / 2 for length in motion.old_size)
+    around = jnp.array([[y - 0.5, x], [y + 0.5, x], [y, x - 0.5], [y, x + 0.5]])
+    above, below, left, right = move_points(around, motion)
+    down, along = below - above, right - left
+    return jnp.abs(down[0] * along[1] - down[1] * along[0])
 
 
 def boxes_of(masks: Bool[Array | np.ndarray, "objects height width"]) -> Float[Array, "objects 4"]:

@@ -282,8 +282,9 @@ def corruption_errors(
       plain_clean: That of the plain network.
 
     Returns:
-      1 for as many errors as the plain network; not a number where that makes (or corruption adds
-      to its errors) none.
+      1 for as many errors as the plain network, over the severities that both were measured at;
+      not a number where there are none, or the plain network makes (or corruption adds to its
+      errors) none.
 
     Reference:
       Hendrycks and Dietterich (2019), section 4.2, with AlexNet as the plain network.
@@ -293,6 +294,9 @@ def corruption_errors(
     array([0.5 , 0.75])
     """
     added = np.asarray(errors, np.float64) - np.asarray(clean, np.float64)[..., None, None]
-    reference = np.nansum(np.asarray(plain, np.float64) - plain_clean, axis=-1)
+    reference = np.asarray(plain, np.float64) - plain_clean
+    # Both sums go over the severities that both were measured at.
+    known = np.isfinite(added) & np.isfinite(reference)
+    reference = np.where(known, reference, 0).sum(axis=-1)
     reference = np.where(reference > 0, reference, np.nan)
-    return np.nansum(added, axis=-1) / reference
+    return np.where(known, added, 0).sum(axis=-1) / reference

@@ -21,19 +21,23 @@ CHUNK_BYTES = 1_250_000
 
 
 def chunk(count: int, bytes_each: int) -> int:
-    """How many examples to take at once: all of a small batch, else a divisor of their number.
+    """How many examples to take at once: all of a small batch, else as many as fit.
+
+    A divisor of their number is taken where one is more than half of what fits, so that no rest is
+    left to compile a second time.
 
     Args:
       count: Examples of the batch.
       bytes_each: Size of one.
 
     Returns:
-      A divisor of `count`.
+      A number of at most `count`.
     """
     most = max(1, CHUNK_BYTES // max(bytes_each, 1))
     if jax.default_backend() != "cpu" or count <= most:
         return count
-    return next(size for size in range(most, 0, -1) if count % size == 0)
+    divisors = (size for size in range(most, most // 2, -1) if count % size == 0)
+    return next(divisors, most)
 
 
 def map_chunks(function: Callable[..., Array], *arrays: Array) -> Array:
@@ -54,9 +58,13 @@ def map_chunks(function: Callable[..., Array], *arrays: Array) -> Array:
     size = chunk(count, arrays[0].nbytes // max(count, 1))
     if size == count:
         return function(*arrays)
-    parts = [array.reshape(count // size, size, *array.shape[1:]) for array in arrays]
+    full = count - count % size
+    parts = [array[:full].reshape(-1, size, *array.shape[1:]) for array in arrays]
     result = jax.lax.map(lambda part: function(*part), parts)
-    return result.reshape(count, *result.shape[2:])
+    result = result.reshape(full, *result.shape[2:])
+    if full == count:
+        return result
+    return jnp.concatenate([result, function(*(array[full:] for array in arrays))])
 
 
 def in_chunks(function: Callable[..., Array]) -> Callable[..., Array]:

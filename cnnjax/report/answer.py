@@ -221,7 +221,7 @@ def _corrupted(study: reading.Study) -> Markup:
             names[names != ""].nunique()
         )
         score = words.with_interval(best["error"], best["error_half"], 0)
-        errors = f"{score} of the errors of no route (n = {int(best['n'])})"
+        errors = f"{score} of the errors of the network without a route (n = {int(best['n'])})"
         if found.clear:
             text = Markup("<b>{}</b> makes the fewest errors, {}").format(best["entry"], errors)
             second = rows[rows["entry"] != best["entry"]].sort_values("error").iloc[0]

@@ -265,16 +265,21 @@ def _strengths(trained: pd.DataFrame, split: str, path: Path) -> Drawing | None:
     }
     if not entries:
         return None
-    lines = _lines(untouched, entries, {}, "augment_strength", "accuracy")
-    panel = Panel(
-        "Accuracy and strength",
-        "accuracy in %, untouched",
-        f"accuracy on the untouched {split} set against the strength of the distortions",
-        functools.partial(
-            plotting.curves, lines=lines, x_label="strength of the distortions in training"
-        ),
-    )
-    return plotting.compose([panel], path, legend=list(entries.items()), size=(400, 286))
+    panels = []
+    several = len(pd.unique(untouched["dataset"])) > 1
+    for dataset, part in untouched.groupby("dataset", sort=False):
+        lines = _lines(part, entries, {}, "augment_strength", "accuracy")
+        panels.append(
+            Panel(
+                str(dataset) if several else "Accuracy and strength",
+                "accuracy in %, untouched",
+                f"accuracy on the untouched {split} set against the strength of the distortions",
+                functools.partial(
+                    plotting.curves, lines=lines, x_label="strength of the distortions in training"
+                ),
+            )
+        )
+    return plotting.compose(panels, path, legend=list(entries.items()), size=(400, 286))
 
 
 def _costs(
@@ -367,14 +372,14 @@ def _corruptions(study: reading.Study, path: Path) -> Drawing | None:
     frame = study.corruptions
     if frame.empty:
         return None
-    panels, most = [], 0
+    panels, most, widest = [], 0, 0
     several = len(pd.unique(frame["dataset"])) > 1
     for dataset, part in frame.groupby("dataset", sort=False):
         table = part.pivot_table(
             index="entry", columns="corruption", values="error", sort=False, dropna=False
         )
         names = [name for name in table.columns if name]
-        most = max(most, len(table))
+        most, widest = max(most, len(table)), max(widest, len(names))
         draw = functools.partial(
             plotting.heat,
             ratios=table[[*names, ""]].to_numpy(float),
@@ -388,7 +393,7 @@ def _corruptions(study: reading.Study, path: Path) -> Drawing | None:
         )
         panels.append(Panel(str(dataset) if several else "", "", shown, draw))
     left = 16 + round(5.6 * max(min(len(entry), 33) for entry in frame["entry"]))
-    width = left + 41 * (len(names) + 1) + 50
+    width = left + 41 * (widest + 1) + 50
     return plotting.compose(
         panels,
         path,

@@ -129,13 +129,14 @@ def update(
     optimizer, keys = recipe.optimizer(hyper), state_module.keys(hyper)
     targets, inputs = jnp.asarray(labels), ops.unit(images)
     key = jax.random.fold_in(keys.augment, state.step)
+    if recipe.mix is not None:  # otherwise the key stays as it is, and with it the bits
+        key, mix_key = jax.random.split(key)
     if recipe.augment is not None:
         inputs = recipe.augment(key, inputs, targets, hyper.augment_strength)
     truth = targets
     if recipe.mix is not None:
         targets = jax.nn.one_hot(targets, recipe.num_classes)
-        key = jax.random.fold_in(key, 1)  # the distortion has used the key itself
-        inputs, targets = recipe.mix(key, inputs, targets, strength=hyper.augment_strength)
+        inputs, targets = recipe.mix(mix_key, inputs, targets, strength=hyper.augment_strength)
         truth = targets.argmax(axis=1)
 
     def batch_loss(params):

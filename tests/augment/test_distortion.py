@@ -272,6 +272,21 @@ def test_names():
         augment.build("none", rotation=3.0)
 
 
+def test_scenes_have_ranges_of_their_own():
+    image = np.zeros((2, 12, 12, 1), np.float32)
+    image[:, 4:8, 4:8] = 0.2
+    still = {"rotation": 0.0, "scale": [1.0, 1.0], "viewpoint": 0.0, "distractors": 0}
+    still |= {"translation": 0.0, "relief": 0.0, "gain": 1.0, "slope": 0.0, "gamma": 1.0}
+    policy = augment.build("scenes", full=0.2, **still)
+    made = np.asarray(policy(jax.random.key(0), image, jnp.zeros(2, int), 1.0))
+    # Opaque from 0.2 on, the object hides the ground that is even without relief.
+    assert all(len(np.unique(each)) == 2 for each in made)
+    with pytest.raises(UserError, match=r"augment.ranges='rotatoin': did you mean 'rotation'"):
+        augment.build("scenes", rotatoin=3.0)
+    with pytest.raises(UserError, match=r"augment.ranges: viewpoint=0.3: expected .* 0.24"):
+        augment.build("scenes", viewpoint=0.3)
+
+
 def test_policies_are_plain_values():
     policy = augment.build("ciresan", alpha=[30, 40], gentle_labels=[4])
     assert policy.alpha == (30.0, 40.0)

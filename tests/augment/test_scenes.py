@@ -58,14 +58,26 @@ def test_an_object_stands_out_from_the_ground_in_every_channel():
     difference = np.abs(thing - ground)
     assert difference.min() > 0.3 - 1e-5
     assert difference.max() > 0.6
-    for values in (thing, ground):
-        assert np.abs(np.quantile(values, [0.25, 0.5, 0.75]) - [0.25, 0.5, 0.75]).max() < 0.12
+    assert np.abs(np.quantile(ground, [0.25, 0.5, 0.75]) - [0.25, 0.5, 0.75]).max() < 0.12
+
+
+@pytest.mark.parametrize("strength", [0.25, 0.5, 0.6, 0.75, 1.5])
+def test_an_object_stands_out_at_every_strength(strength):
+    image = np.asarray(compose(*block(), contrast=0.3, strength=strength).image)
+    thing, ground = image[:, 8, 10], image[:, 0, 0]
+    assert np.abs(thing - ground).min() > 0.3 - 1e-5
+    assert thing.min() >= 1 - min(strength, 1) - 1e-6
+    assert np.std(thing) > 0.05
 
 
 def test_the_strength_leads_from_a_plain_object_on_black_to_everything():
-    half = np.asarray(compose(*block(), strength=0.5).image)
-    whole = np.asarray(compose(*block(), strength=1.0).image)
-    np.testing.assert_allclose(half[:, 8, 10], (1 + whole[:, 8, 10]) / 2, atol=1e-6)
+    plain, half, whole = (
+        np.asarray(compose(*block(), strength=strength).image) for strength in (0.0, 0.5, 1.0)
+    )
+    np.testing.assert_array_equal(plain[0], block()[0][0])
+    # Colours are on their way from white.
+    assert 0.5 <= half[:, 8, 10].min() < half[:, 8, 10].mean() < 1
+    assert whole[:, 8, 10].min() < 0.2
     np.testing.assert_allclose(half[:, 0, 0], whole[:, 0, 0] / 2, atol=1e-6)
 
 

@@ -164,6 +164,26 @@ def test_what_is_hidden_altogether_is_not_annotated():
     assert made.masks.sum((1, 2)).tolist() == [0, 100]
 
 
+def test_what_is_mostly_off_the_canvas_is_not_annotated():
+    # A white square as large as the scene, shifted by up to all of it: all that is on the canvas is
+    # seen, but often it is little of the object.
+    whole = np.full((1, 10, 10, 1), 255, np.uint8)
+    away = augment.Randomisation(
+        rotation=0.0, scale=1.0, translation=1.0, viewpoint=0.0, distractors=0
+    )
+
+    def make(key):
+        return scenes.scene(key, whole, jnp.array([2]), size=(10, 10), randomisation=away)
+
+    made = jax.jit(jax.vmap(make))(jax.random.split(KEYS[0], 100))
+    matrix = np.asarray(made.motion.steps[0])[:, 0]
+    shift = np.clip(np.abs(matrix[:, :2, 2]), 0, 10)
+    share = np.prod(1 - shift / 10, axis=1)
+    clear = np.abs(share - 0.25) > 0.001
+    np.testing.assert_array_equal(np.asarray(made.valid)[clear, 0], share[clear] > 0.25)
+    assert 0.2 < np.mean(share > 0.25) < 0.9
+
+
 def test_a_scene_may_be_empty():
     images = np.full((1, 4, 4, 1), 255, np.uint8)
 

@@ -182,3 +182,6 @@ def test_a_severity_that_was_not_measured_counts_on_neither_side():
     np.testing.assert_allclose(corruption_errors(errors, plain), [1.0])
     found = corruption_errors(errors, plain, clean=0.05, plain_clean=0.1)
     np.testing.assert_allclose(found, [0.3 / 0.2])
+    # Nor where only the one was not measured; and where nothing is left, nothing is known.
+    np.testing.assert_allclose(corruption_errors(errors, np.full((1, 3), 0.2)), [1.0])
+    np.testing.assert_allclose(corruption_errors(np.full((1, 3), np.nan), plain), [np.nan])

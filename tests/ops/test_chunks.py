@@ -23,10 +23,10 @@ BY = np.arange(8, dtype=np.float32)
 EXPECTED = 2 * X + BY[:, None] - X.mean(1, keepdims=True)
 
 
-def test_a_chunk_is_the_largest_divisor_that_fits(small_chunks):
+def test_a_chunk_fits_and_divides_the_batch_where_it_can(small_chunks):
     assert chunks.chunk(8, 24) == 2
     assert chunks.chunk(9, 24) == 3
-    assert chunks.chunk(7, 24) == 1
+    assert chunks.chunk(7, 24) == 3
     assert chunks.chunk(3, 24) == 3
     assert chunks.chunk(4, 1000) == 1
     assert chunks.chunk(0, 24) == 0
@@ -41,6 +41,12 @@ def test_other_backends_take_the_whole_batch(small_chunks, monkeypatch):
 def test_a_vmap_gives_what_it_gives_without_chunks(small_chunks, jit):
     mapped = jax.vmap(chunks.in_chunks(doubled_and_shifted))
     np.testing.assert_allclose((jax.jit(mapped) if jit else mapped)(X, BY), EXPECTED)
+
+
+def test_a_rest_is_done_too(small_chunks):
+    mapped = jax.vmap(chunks.in_chunks(doubled_and_shifted))
+    np.testing.assert_allclose(mapped(X[:7], BY[:7]), EXPECTED[:7])
+    assert "length=2" in str(jax.make_jaxpr(mapped)(X[:7], BY[:7]))
 
 
 def test_the_work_is_one_loop_over_chunks(small_chunks):
