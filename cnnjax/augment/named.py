@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable
+from typing import Any
 
 from cnnjax.augment.colour import (
     autocontrast,
@@ -151,10 +152,12 @@ gentle_labels, gentle.
             )
         return _CATALOGUE[name]
     if scenes:
-        given = {k: tuple(v) if isinstance(v, list) else v for k, v in ranges.items()}
-        full = given.pop("full", 1.0)
+        told: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in ranges.items()
+        }
+        full = told.pop("full", 1.0)
         try:
-            object_in_scene = _partial(in_scene, full=full, randomisation=Randomisation(**given))
+            object_in_scene = _partial(in_scene, full=full, randomisation=Randomisation(**told))
         except ValueError as error:
             raise UserError(f"augment.ranges: {error}") from None
         return Sequence((object_in_scene,))
