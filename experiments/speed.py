@@ -10,7 +10,7 @@ timed in processes of their own (their threads disturb jax's) when they are inst
 Two parts are about distortions: how much longer a step of a plain network of eight convolutions
 takes with a policy than without (the target is 1.15), and how long a policy of twenty operations
 takes to compile (20 seconds) and that another strength compiles nothing. How fast the operations
-themselves are is told by `experiments/augment_speed.py`.
+themselves are is told by `experiments/augment_speed.py`. What was measured stands in the README.
 """
 
 import functools
