@@ -4,7 +4,7 @@
 
 A colour photograph and a handwritten digit go through every operation at the strengths 0.2, 0.4,
 0.6, 0.8 and 1, with one key an operation, so that a row shows one draw growing. Parameters stand at
-the far end of their default ranges, probabilities at 1. Both pictures come with scikit-learn.
+or near the far end of their ranges, probabilities at 1. Both pictures come with scikit-learn.
 
 About a minute on two CPU cores, most of it compilation. It writes photograph.jpg and
 digit.jpg. The digit is grey, so that hue, saturation, grey and channel_shuffle leave it alone.
@@ -70,11 +70,11 @@ GROUPS: tuple[dict[str, dict[str, dict]], ...] = (
             "cutout": {"fraction": 0.5},
             "superpixel": {"probability": 1.0, "segments": 30},
             "emboss": {"alpha": 1.0, "relief": 1.0},
-            "clouds": {},
-            "fog": {},
-            "snowflakes": {},
-            "rain": {},
-            "fast_snowy_landscape": {},
+            "clouds": {"density": 1.0, "sparsity": 1.0},
+            "fog": {"density": 0.9},
+            "snowflakes": {"density": 0.075, "flake_size": 0.04, "speed": 0.03},
+            "rain": {"density": 0.03, "drop_size": 0.01, "opacity": 0.8},
+            "fast_snowy_landscape": {"lightness_threshold": 0.6, "lightness_multiplier": 2.5},
         },
     },
 )
