@@ -244,6 +244,8 @@ def _corrupted(study: reading.Study) -> Markup:
 
 def _keepers(study: reading.Study, trained: pd.DataFrame) -> tuple[list[Markup], list[str]]:
     """Says who keeps most under which transformation; also returns the clear winners."""
+    if len(set(trained["entry"])) == 1:
+        return _alone(study, trained), []
     wins: dict[str, list[str]] = {}
     draws, single = [], False
     for name in study.transformations:
@@ -274,6 +276,19 @@ def _keepers(study: reading.Study, trained: pd.DataFrame) -> tuple[list[Markup],
         why = "single seeds give no interval, so there is" if single else "there is"
         clauses.append(lead.format(why, _join(draws)))
     return clauses, list(wins)
+
+
+def _alone(study: reading.Study, trained: pd.DataFrame) -> list[Markup]:
+    """What the only row keeps, where there is nobody to win against."""
+    kept = trained[trained["transformation"].isin(study.transformations) & trained["kept"].notna()]
+    if kept.empty:
+        return []
+    shares = [
+        f"{words.with_interval(row['kept'], row['kept_half'])} against {row['transformation']}"
+        for _, row in kept.iterrows()
+    ]
+    entry = str(kept.iloc[0]["entry"])
+    return [Markup("<b>{}</b> keeps {}").format(entry, words.listed(shares))]
 
 
 def _draw(name: str, entry: str, kept: str, level: pd.DataFrame) -> Markup:

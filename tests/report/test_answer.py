@@ -1,5 +1,6 @@
 """The sentences against frames whose winners are known."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,16 @@ def test_transformations_name_their_keepers_and_the_cost(study, builders):
     assert "no clear winner against rotation" in second
     assert "ladder costs 60 k parameters, 1 M multiply–accumulates and 21 s of training" in second
     assert "no route (pixels) costs 61.7 k parameters" in second
+
+
+def test_the_only_row_has_nobody_to_win_against(study, builders):
+    kept = {"translation": 0.5, "rotation": 0.7}
+    found = study(members(builders["row"], "pixels", "training", 0.95, kept=kept))
+    second = plain(answer.sentences(found)[1])
+    # From 1 at no shift to 0.5 at 1 and 2 pixels: (0.75 + 0.5) / 2; rotations lose three fifths.
+    assert re.search(r"62.5 ± \S+ % against translation", second)
+    assert re.search(r"pixels keeps .*77.5 ± \S+ % against rotation", second)
+    assert "winner" not in second
 
 
 @pytest.mark.parametrize(
