@@ -58,8 +58,8 @@ STRENGTHS = {"augment_half": 0.5, "augment": 1.0, "augment_double": 2.0}
 # Updates of the whole training set, and the training-set sizes (0 is all of it).
 BUDGETS = {
     "digits": {"batch_size": 64, "steps": 150, "sizes": "100,300,0"},
-    "mnist": {"batch_size": 128, "steps": 4000, "sizes": "1000,10000,0"},
-    "fashion_mnist": {"batch_size": 128, "steps": 4000, "sizes": "1000,10000,0"},
+    "mnist": {"batch_size": 128, "steps": 2000, "sizes": "1000,10000,0"},
+    "fashion_mnist": {"batch_size": 128, "steps": 2000, "sizes": "1000,10000,0"},
 }
 
 
