@@ -108,7 +108,13 @@ def plan_all(groups: Sequence[Group], data_dir: str | None = None) -> list[evalu
         # In the test set's place, validation is what is measured: nothing can read a test set.
         if measure_on == "validation":
             return dataset._replace(test=dataset.validation)
-        return tested_on(dataset, load(test_on, canvas)) if test_on else dataset
+        if not test_on:
+            return dataset
+        try:
+            other = load(test_on, canvas)
+        except errors.UserError as error:
+            raise errors.UserError(f"dataset.test_on={test_on!r}: {error}") from None
+        return tested_on(dataset, other)
 
     plans = []
     for group in groups:

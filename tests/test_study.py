@@ -175,6 +175,11 @@ def test_a_test_set_that_does_not_fit_is_one_clear_error(real_digits, name, mess
     assert "\n" not in str(error.value)
 
 
+def test_a_test_set_that_is_not_known_is_one_clear_error():
+    with pytest.raises(UserError, match=r"^dataset\.test_on='mnst': .*did you mean 'mnist'\?"):
+        planned(test_on="mnst")
+
+
 def test_all_runs_of_a_launch_are_tested_on_the_same_set():
     with pytest.raises(UserError, match=r"dataset\.test_on: holds for the whole launch"):
         sweep.expand(small(sweep="route=linear;dataset.test_on=mnist,kmnist"))
