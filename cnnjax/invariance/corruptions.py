@@ -15,7 +15,7 @@ References:
 import functools
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -50,6 +50,11 @@ def _side(key: PRNGKeyArray) -> Array:
     return jax.random.rademacher(key, (), jnp.float32)
 
 
+def _strengthened(operation: Callable[..., NewImage], **fixed: Any) -> Apply:
+    """An operation whose strength is the value, everything else being fixed."""
+    return lambda key, image, value: operation(key, image, strength=value, **fixed)
+
+
 def _salt_and_pepper(key: PRNGKeyArray, image: Image, share: Array) -> NewImage:
     white, black = jax.random.split(key)
     salted = augment.salt(white, image, fraction=1.0, strength=share / 2)
@@ -66,10 +71,6 @@ def _gaussian_blur(key: PRNGKeyArray, image: Image, sigma: Array) -> NewImage:
     return augment.gaussian_blur(key, image, sigma=widest, strength=sigma / widest)
 
 
-def _brightness(key: PRNGKeyArray, image: Image, offset: Array) -> NewImage:
-    return augment.brighten(key, image, offset=1.0, strength=offset)
-
-
 def _contrast(key: PRNGKeyArray, image: Image, factor: Array) -> NewImage:
     return augment.contrast(key, image, factor=0.0, strength=1 - factor)
 
@@ -80,34 +81,6 @@ def _solarise(key: PRNGKeyArray, image: Image, threshold: Array) -> NewImage:
 
 def _jpeg(key: PRNGKeyArray, image: Image, quality: Array) -> NewImage:
     return augment.jpeg(key, image, quality=1, strength=(100 - quality) / 99)
-
-
-def _cutout(key: PRNGKeyArray, image: Image, side: Array) -> NewImage:
-    return augment.cutout(key, image, fraction=1.0, value=0.5, strength=side)
-
-
-def _noise(key: PRNGKeyArray, image: Image, deviation: Array) -> NewImage:
-    return augment.additive_gaussian_noise(key, image, deviation=1.0, strength=deviation)
-
-
-def _coarse_salt(key: PRNGKeyArray, image: Image, share: Array) -> NewImage:
-    return augment.coarse_salt(key, image, fraction=1.0, size_fraction=0.25, strength=share)
-
-
-def _fog(key: PRNGKeyArray, image: Image, opacity: Array) -> NewImage:
-    return augment.fog(key, image, density=1.0, unevenness=0.6, strength=opacity)
-
-
-def _snow(key: PRNGKeyArray, image: Image, opacity: Array) -> NewImage:
-    return augment.snowflakes(
-        key, image, density=0.12, flake_size=(0.05, 0.1), speed=(0.04, 0.1), strength=opacity
-    )
-
-
-def _rain(key: PRNGKeyArray, image: Image, opacity: Array) -> NewImage:
-    return augment.rain(
-        key, image, density=0.03, intensity=0.9, opacity=1.0, darkening=0.3, strength=opacity
-    )
 
 
 def _translation(key: PRNGKeyArray, image: Image, fraction: Array) -> NewImage:
@@ -133,10 +106,6 @@ def _moved(image: Image, **motion) -> NewImage:
     return ops.warp(image, augment.affine_matrix(size=(height, width), **motion))
 
 
-def _elastic(key: PRNGKeyArray, image: Image, alpha: Array) -> NewImage:
-    return augment.elastic(key, image, alpha=1.0, sigma=3.0, strength=alpha)
-
-
 def _perspective(key: PRNGKeyArray, image: Image, inward: Array) -> NewImage:
     farthest = CORRUPTIONS["perspective"].values[-1]
     reach = (-farthest, farthest)
@@ -144,28 +113,58 @@ def _perspective(key: PRNGKeyArray, image: Image, inward: Array) -> NewImage:
 
 
 CORRUPTIONS: Mapping[str, Corruption] = {
-    "gaussian_noise": Corruption(_noise, (0.1, 0.2, 0.3, 0.4, 0.55), "standard deviation"),
+    "gaussian_noise": Corruption(
+        _strengthened(augment.additive_gaussian_noise, deviation=1.0),
+        (0.1, 0.2, 0.3, 0.4, 0.55),
+        "standard deviation",
+    ),
     "salt_and_pepper": Corruption(
         _salt_and_pepper, (0.04, 0.08, 0.14, 0.22, 0.32), "share of the pixels"
     ),
-    "coarse_salt": Corruption(_coarse_salt, (0.04, 0.07, 0.1, 0.14, 0.18), "share of the cells"),
+    "coarse_salt": Corruption(
+        _strengthened(augment.coarse_salt, fraction=1.0, size_fraction=0.25),
+        (0.04, 0.07, 0.1, 0.14, 0.18),
+        "share of the cells",
+    ),
     "gaussian_blur": Corruption(_gaussian_blur, (0.7, 1.1, 1.6, 2.2, 3.0), "σ in pixels"),
     "motion_blur": Corruption(_motion_blur, (2.0, 4.0, 6.0, 8.0, 10.0), "length in pixels"),
-    "brightness": Corruption(_brightness, (0.08, 0.16, 0.25, 0.35, 0.5), "offset"),
+    "brightness": Corruption(
+        _strengthened(augment.brighten, offset=1.0), (0.08, 0.16, 0.25, 0.35, 0.5), "offset"
+    ),
     "contrast": Corruption(_contrast, (0.4, 0.3, 0.22, 0.15, 0.1), "factor"),
     "solarise": Corruption(_solarise, (0.95, 0.85, 0.75, 0.6, 0.4), "threshold"),
     "jpeg": Corruption(_jpeg, (30.0, 15.0, 8.0, 4.0, 2.0), "quality"),
-    "cutout": Corruption(_cutout, (0.15, 0.22, 0.3, 0.4, 0.5), "side as a fraction"),
-    "fog": Corruption(_fog, (0.1, 0.2, 0.32, 0.45, 0.6), "opacity"),
-    "snow": Corruption(_snow, (0.25, 0.4, 0.6, 0.8, 1.0), "opacity"),
-    "rain": Corruption(_rain, (0.25, 0.4, 0.6, 0.8, 1.0), "opacity"),
+    "cutout": Corruption(
+        _strengthened(augment.cutout, fraction=1.0, value=0.5),
+        (0.15, 0.22, 0.3, 0.4, 0.5),
+        "side as a fraction",
+    ),
+    "fog": Corruption(
+        _strengthened(augment.fog, density=1.0, unevenness=0.6),
+        (0.1, 0.2, 0.32, 0.45, 0.6),
+        "opacity",
+    ),
+    "snow": Corruption(
+        _strengthened(augment.snowflakes, density=0.12, flake_size=(0.05, 0.1), speed=(0.04, 0.1)),
+        (0.25, 0.4, 0.6, 0.8, 1.0),
+        "opacity",
+    ),
+    "rain": Corruption(
+        _strengthened(augment.rain, density=0.03, intensity=0.9, opacity=1.0, darkening=0.3),
+        (0.25, 0.4, 0.6, 0.8, 1.0),
+        "opacity",
+    ),
     "translation": Corruption(
         _translation, (0.03, 0.06, 0.09, 0.12, 0.16), "distance as a fraction of the side"
     ),
     "rotation": Corruption(_rotation, (8.0, 16.0, 24.0, 34.0, 45.0), "degrees"),
     "shear": Corruption(_shear, (0.1, 0.2, 0.35, 0.5, 0.7), "tangent"),
     "shrinking": Corruption(_shrink, (0.92, 0.84, 0.76, 0.68, 0.6), "factor"),
-    "elastic": Corruption(_elastic, (8.0, 14.0, 20.0, 27.0, 35.0), "α in pixels"),
+    "elastic": Corruption(
+        _strengthened(augment.elastic, alpha=1.0, sigma=3.0),
+        (8.0, 14.0, 20.0, 27.0, 35.0),
+        "α in pixels",
+    ),
     "perspective": Corruption(
         _perspective, (0.06, 0.1, 0.14, 0.19, 0.24), "reach of the corners as a fraction"
     ),
