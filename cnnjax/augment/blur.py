@@ -16,7 +16,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from cnnjax.augment import draw
 from cnnjax.augment.draw import Image, NewImage, Range, Scalar
-from cnnjax.ops.chunks import in_chunks
+from cnnjax.ops.chunks import in_chunks, one_by_one
 
 # Standard deviations after which the Gaussian is cut off, as scipy.ndimage has it.
 TRUNCATE = 4.0
@@ -112,24 +112,46 @@ def _correlate_separably(image: Array, weights: Array) -> Array:
     return _correlated(_correlated(image, weights[:, None]), weights[None, :])
 
 
-@in_chunks
+@one_by_one
 def _correlate(image: Array, weights: Array) -> Array:
-    """Correlates every channel with a kernel of odd sizes."""
-    return _correlated(image, weights)
+    """Correlates every channel with a kernel of odd sizes.
+
+    Columns and channels become one axis, along which the kernel is dilated: a picture of one
+    channel. A kernel of 7 × 7 is too much for `_correlated`: beyond two dozen terms the CPU takes
+    ever longer for each.
+    """
+    channels = image.shape[-1]
+    padded = _mirrored(image, weights.shape)
+    found = jax.lax.conv_general_dilated(
+        padded.reshape(1, 1, len(padded), -1),
+        weights[None, None],
+        (1, 1),
+        "VALID",
+        rhs_dilation=(1, channels),
+        precision="highest",
+    )
+    return _within(found.reshape(image.shape), image)
 
 
 def _correlated(image: Array, weights: Array) -> Array:
     """A sum of shifted and weighted images."""
     height, width, channels = image.shape
-    reach = [size // 2 for size in weights.shape]
-    padded = jnp.pad(image, [(reach[0],) * 2, (reach[1],) * 2, (0, 0)], mode="symmetric")
     # Columns and channels become one axis: long rows are faster to add than triples.
-    padded = padded.reshape(height + 2 * reach[0], -1).astype(jnp.float32)
+    padded = _mirrored(image, weights.shape).reshape(height + weights.shape[0] // 2 * 2, -1)
     terms = (
         weights[row, column]
         * padded[row : row + height, column * channels : (column + width) * channels]
         for row, column in np.ndindex(*weights.shape)
     )
-    total = functools.reduce(jnp.add, terms).reshape(image.shape)
-    # Weights that sum to 1 up to rounding may leave [0, 1] by as little.
-    return jnp.clip(total, 0.0, 1.0).astype(image.dtype)
+    return _within(functools.reduce(jnp.add, terms).reshape(image.shape), image)
+
+
+def _mirrored(image: Array, window: tuple[int, ...]) -> Array:
+    """The image in float32 with as much of its mirror around it as an odd window reaches."""
+    rim = [(size // 2,) * 2 for size in window]
+    return jnp.pad(image, [*rim, (0, 0)], mode="symmetric").astype(jnp.float32)
+
+
+def _within(blurred: Array, image: Array) -> Array:
+    """Weights that sum to 1 up to rounding may leave [0, 1] by as little."""
+    return jnp.clip(blurred, 0.0, 1.0).astype(image.dtype)

@@ -5,6 +5,8 @@ for bit at strength 0. Grey is what ITU-R BT.601 calls luma, 0.299 R + 0.587 G +
 image that has not three channels, it is their mean.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,6 +15,7 @@ from jaxtyping import Array, PRNGKeyArray
 from cnnjax.augment import draw
 from cnnjax.augment.draw import Image, NewImage, Number, Range, Scalar
 from cnnjax.ops.chunks import in_chunks
+from cnnjax.ops.pixels import whole
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in grey (ITU-R BT.601)."""
@@ -309,7 +312,7 @@ def posterise(
     image = jnp.asarray(image)
     draw.ends("bits", bits, least=1, most=8)
     kept = draw.parameter(key, "bits", bits, neutral=8, strength=strength)
-    dropped = jnp.clip(8 - jnp.round(kept), 0, 7).astype(jnp.int32)
+    dropped = whole(jnp.clip(8 - jnp.round(kept), 0, 7))
     return _result(image, dropped == 0, (_levels(image) >> dropped << dropped) / 255)
 
 
@@ -389,15 +392,23 @@ def equalise(
       ValueError: `amount` is not a number or a pair (low, high) in [0, 1].
     """
     image = jnp.asarray(image)
+    return _blended(key, image, _equalised(image), amount, strength)
+
+
+@functools.partial(in_chunks, store_apart=True)
+def _equalised(image: Array) -> Array:
     channels = image.shape[-1]
-    levels = _levels(image)
-    # Counted by a scatter: for 32 × 32 × 3 on a CPU four times as fast as sorting the values, and
-    # six times as products of one-hot numbers.
-    counts = jnp.zeros((256, channels)).at[levels, jnp.arange(channels)].add(1)
-    darker = (jnp.cumsum(counts, axis=0) - counts)[levels, jnp.arange(channels)]
-    most = jnp.max(darker, axis=(0, 1))
-    level = jnp.where(most == 0, image, darker / jnp.maximum(most, 1))
-    return _blended(key, image, level, amount, strength)
+    # One row of 256 levels for each channel, all in one line: a plain index is the fastest. Counted
+    # by a scatter: on a CPU sorting the values takes four times as long, comparing each of them to
+    # each level more than that.
+    places = _levels(image) + 256 * jnp.arange(channels, dtype=jnp.uint32)
+    counts = jnp.zeros(channels * 256).at[places.ravel()].add(1, mode="promise_in_bounds")
+    counts = counts.reshape(channels, 256)
+    darker = jnp.cumsum(counts, axis=1) - counts
+    most = jnp.max(darker * (counts > 0), axis=1)
+    table = darker / jnp.maximum(most, 1)[:, None]
+    level = table.ravel().at[places].get(mode="promise_in_bounds")
+    return jnp.where(most == 0, image, level)
 
 
 def _grey(image: Array) -> Array:
@@ -415,7 +426,7 @@ def _stretched(image: Array, middle: Array, factor: Array) -> Array:
 
 def _levels(image: Array) -> Array:
     """The nearest whole numbers of 255ths."""
-    return jnp.round(jnp.clip(image, 0, 1) * 255).astype(jnp.int32)
+    return whole(jnp.round(jnp.clip(image, 0, 1) * 255))
 
 
 def _blended(key: Array, image: Array, changed: Array, amount: Range, strength: Scalar) -> Array:

@@ -128,7 +128,7 @@ def move_image(
         sources = _sources(dataclasses.replace(motion, steps=steps))
         return resample(image, sources, order=order, border=border, fill=fill)
 
-    result = in_chunks(moved)(jnp.asarray(image), *motion.steps)
+    result = in_chunks(moved, store_apart=True)(jnp.asarray(image), *motion.steps)
     return jnp.clip(result, 0, 1) if order == "bicubic" else result
 
 

@@ -1,8 +1,9 @@
-"""From pixels as they are stored to pixels as they are computed with."""
+"""Between pixels as they are stored, as they are computed with, and as they are counted."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Float, Num, UInt32
 
 
 def unit(images: Num[Array | np.ndarray, "*shape"]) -> Float[Array, "*shape"]:
@@ -22,3 +23,25 @@ def unit(images: Num[Array | np.ndarray, "*shape"]) -> Float[Array, "*shape"]:
     if images.dtype == np.uint8:
         return jnp.asarray(images, jnp.float32) / 255.0
     return jnp.asarray(images, jnp.float32)
+
+
+def whole(values: Float[Array | np.ndarray, "*shape"]) -> UInt32[Array, "*shape"]:
+    """Gives whole numbers as unsigned integers: the mantissa of 2²³ + v.
+
+    An ordinary conversion also looks for what does not fit, and an index with a sign is asked
+    whether it counts from the end: without both, reading between pixels takes an eighth less time
+    on a CPU.
+
+    Args:
+      values: Whole numbers from 0 to 2²³ − 1; others give nonsense.
+
+    Returns:
+      The same numbers.
+
+    >>> import jax.numpy as jnp
+    >>> from cnnjax.ops.pixels import whole
+    >>> whole(jnp.array([0.0, 5.0, 8_388_607.0])).tolist()
+    [0, 5, 8388607]
+    """
+    shifted = jnp.asarray(values, jnp.float32) + 2.0**23
+    return jax.lax.bitcast_convert_type(shifted, jnp.uint32) & jnp.uint32(2**23 - 1)

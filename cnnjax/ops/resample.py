@@ -20,6 +20,8 @@ import numpy as np
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Float, Shaped
 
+from cnnjax.ops.pixels import whole
+
 Images = Float[Array | np.ndarray, "*batch height width channels"]
 AnyImages = Shaped[Array | np.ndarray, "*batch height width channels"]
 Coordinates = Float[Array | np.ndarray, "*#batch 2 new_height new_width"]
@@ -143,10 +145,10 @@ def _read(
     y = _inside(positions[:, 0], height, border, before)
     x = _inside(positions[:, 1], width, border, before)
     row, column = width + before + after, 1
-    first = jnp.arange(len(positions), dtype=jnp.int32) * ((height + before + after) * row)
+    first = jnp.arange(len(positions), dtype=jnp.uint32) * ((height + before + after) * row)
 
     def fetch(top: Array, left: Array, offsets: Sequence[int]) -> list[Array]:
-        corner = first[:, None, None] + top.astype(jnp.int32) * row + left.astype(jnp.int32)
+        corner = first[:, None, None] + whole(top) * row + whole(left)
         return [pixels.at[corner + offset].get(mode="promise_in_bounds") for offset in offsets]
 
     def finish(result: Array) -> Array:
