@@ -26,10 +26,7 @@ from cnnjax.augment.elastic import displacement_field, smoothing_matrix
 from cnnjax.augment.geometry import (
     affine_matrix,
     canvas_corners,
-    coordinates,
     perspective_matrix,
-    resample,
-    warp,
 )
 from cnnjax.augment.mixing import MIXTURES, cutmix, mixup
 from cnnjax.augment.motion import (
@@ -109,7 +106,6 @@ __all__ = [
     "compose",
     "compose_scene",
     "contrast",
-    "coordinates",
     "crop",
     "crop_and_pad",
     "cutmix",
@@ -156,7 +152,6 @@ __all__ = [
     "pitch",
     "posterise",
     "rain",
-    "resample",
     "rotate",
     "salt",
     "saturation",
@@ -174,5 +169,4 @@ __all__ = [
     "translate_x",
     "translate_y",
     "vertical_flip",
-    "warp",
 ]

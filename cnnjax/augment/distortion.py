@@ -1,4 +1,9 @@
-"""Random distortions of whole batches, with one strength for all of them."""
+"""Random distortions of whole batches, with one strength for all of them.
+
+They are motions like those of the catalogue, and are applied by the same `move_image`. Drawn for a
+batch at once, they know the labels, and cost a small network's step less than a chain of operations
+that each draw for one image.
+"""
 
 import dataclasses
 import functools
@@ -11,7 +16,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from cnnjax.augment.elastic import displacement_field
-from cnnjax.augment.geometry import SMALLEST_SCALE, affine_matrix, coordinates, resample
+from cnnjax.augment.geometry import SMALLEST_SCALE, affine_matrix
+from cnnjax.augment.motion import Motion, move_image
 from cnnjax.errors import UserError
 
 Number = float | int
@@ -133,7 +139,7 @@ class Distortion:
           strength: Factor on the ranges, at least 0, may be traced.
 
         Returns:
-          The draws, before anything is applied.
+          The draws: what `motions` makes its matrices and fields from.
         """
         labels = jnp.asarray(labels)
         u = jax.random.uniform(key, (13, len(labels)))
@@ -200,19 +206,36 @@ class Distortion:
                 f"images of shape {images.shape}: expected (batch, height, width, channels) or "
                 "(batch, length, channels)"
             )
-        affine_key, elastic_key, noise_key = jax.random.split(key, 3)
         if self.moves:
-            batch, height, width, _ = images.shape
-            positions = self._positions(
-                self.draw(affine_key, labels, strength), elastic_key, batch, (height, width)
-            )
-            images = resample(images, positions)
+            _, height, width, _ = images.shape
+            motions = self.motions(key, labels, (height, width), strength)
+            images = jax.vmap(move_image)(images, motions)
         if self.noise:
-            noise = jax.random.normal(noise_key, images.shape, images.dtype)
+            noise = jax.random.normal(_keys(key).noise, images.shape, images.dtype)
             images = images + (self.noise * strength * noise).astype(images.dtype)
         return jnp.asarray(images)
 
-    def _positions(self, draw: Draw, key: Array, batch: int, size: tuple[int, int]) -> Array:
+    def motions(
+        self,
+        key: PRNGKeyArray,
+        labels: Int[Array | np.ndarray, " batch"],
+        size: tuple[int, int],
+        strength: Number | Float[Array, ""] = 1.0,
+    ) -> Motion:
+        """Draws how a batch moves: pixel q of a result shows A·q + d(q), in the image's pixels.
+
+        Args:
+          key: The random key; with the same one the images themselves move so.
+          labels: The images' classes.
+          size: (height, width) of the images, in pixels.
+          strength: Factor on the ranges, at least 0, may be traced.
+
+        Returns:
+          One motion for each image, along the first axis of its steps, for
+          `jax.vmap(move_boxes)(boxes, motions)` and its like.
+        """
+        keys = _keys(key)
+        draw = self.draw(keys.affine, labels, strength)
         down, right = draw.translation
         if size[0] == 1:
             down = jnp.zeros_like(down)
@@ -228,21 +251,39 @@ class Distortion:
 
         matrices = jax.vmap(matrix)(draw, down, right)
         if not self.deforms:
-            return coordinates(matrices, size)
+            return Motion((matrices,), size, size)
         field = displacement_field(
-            key,
-            batch,
+            keys.elastic,
+            len(matrices),
             size,
             alpha=draw.alpha,
             sigma=draw.sigma if isinstance(self.sigma, tuple) else self.sigma,
             smallest_sigma=_low(self.sigma),
         )
-        return coordinates(matrices, size, field)
+        # The matrix that follows must leave the field as it is.
+        return Motion((jax.vmap(_turned_back)(matrices, field), matrices), size, size)
 
     def _check_signal(self) -> None:
         for name in ("rotation", "shear", "flip_vertical"):
             if getattr(self, name):
                 raise ValueError(f"{name}={getattr(self, name)}: expected 0 for signals")
+
+
+class _Keys(NamedTuple):
+    affine: PRNGKeyArray
+    elastic: PRNGKeyArray
+    noise: PRNGKeyArray
+
+
+def _keys(key: PRNGKeyArray) -> _Keys:
+    return _Keys(*jax.random.split(key, 3))
+
+
+def _turned_back(matrix: Array, field: Array) -> Array:
+    """The displacements that the linear part of a map turns into those of a field."""
+    (a, b), (c, d) = matrix[:, :2]
+    down, right = field
+    return jnp.stack([d * down - b * right, a * right - c * down]) / (a * d - b * c)
 
 
 def _low(value: Range) -> Number:

@@ -14,10 +14,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnjax.ops.resample import affine_coordinates, resample, warp
-
-__all__ = ["affine_matrix", "coordinates", "perspective_matrix", "resample", "warp"]
-
 Scalar = float | int | np.floating | Float[Array | np.ndarray, ""]
 
 # However strong, a distortion shrinks no axis below this factor (and never mirrors it by accident).
@@ -112,23 +108,3 @@ def canvas_corners(size: tuple[int, int]) -> Float[np.ndarray, "4 2"]:
     """Gives the canvas's corners as `perspective_matrix` takes them: clockwise from upper left."""
     bottom, right = size[0] - 0.5, size[1] - 0.5
     return np.array([[-0.5, -0.5], [-0.5, right], [bottom, right], [bottom, -0.5]], np.float32)
-
-
-def coordinates(
-    matrix: Float[Array | np.ndarray, "*batch 2 3"],
-    size: tuple[int, int],
-    displacement: Float[Array | np.ndarray, "*batch 2 height width"] | None = None,
-) -> Float[Array, "*batch 2 height width"]:
-    """Gives the positions to read for an affine map followed by a displacement field.
-
-    Args:
-      matrix: Maps from output to input, as `affine_matrix` gives them.
-      size: (height, width) of the result.
-      displacement: Pixels (down, right) added to the position that each output pixel reads, as in
-        Simard et al. (2003); the picture itself moves the other way.
-
-    Returns:
-      Coordinates for `resample`.
-    """
-    positions = affine_coordinates(matrix, size)
-    return positions if displacement is None else positions + displacement

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Num, PRNGKeyArray, Shaped
 
 from cnnjax import ops
-from cnnjax.augment import geometry
+from cnnjax.augment import affine_matrix
 from cnnjax.invariance import batching, corruptions, transformations
 from cnnjax.invariance.evaluation import Predict, classes
 from cnnjax.invariance.transformations import Instance, Magnitudes
@@ -71,14 +71,14 @@ def transform(
     # A signal is an image of height 1.
     images = inputs[:, None] if signals else inputs
     size = (images.shape[1], images.shape[2])
-    matrix = geometry.affine_matrix(
+    matrix = affine_matrix(
         rotation=does.rotation,
         shear=does.shear,
         scale=(1.0 if signals else does.scale, does.scale),
         translation=(does.down, does.right),
         size=size,
     )
-    warped = geometry.resample(images, geometry.coordinates(matrix, size))
+    warped = ops.warp(images, matrix)
     noisy = warped.reshape(inputs.shape) + does.noise * noise
     return noisy if signals else jnp.clip(noisy, 0.0, 1.0)
 

@@ -228,12 +228,15 @@ def affine_coordinates(
 
 
 @jax.jit
-def warp(images: Images, matrices: Matrices) -> Float[Array, "*batch height width channels"]:
+def warp(
+    images: Images, matrices: Float[Array | np.ndarray, "*#batch 2 3"]
+) -> Float[Array, "*batch height width channels"]:
     """Moves images by affine maps, bilinearly, with zeros outside; the canvas keeps its size.
 
     Args:
       images: One image or any number of leading batch axes.
-      matrices: One map for each image, from the result's (row, column) to the input's, in pixels.
+      matrices: One map for each image, or one for all, from the result's (row, column) to the
+        input's, in pixels.
 
     Returns:
       The moved images; a map that is exactly the identity gives its image back bit for bit.

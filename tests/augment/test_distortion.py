@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import ndimage, stats
 
 from cnnjax import augment
 from cnnjax.errors import UserError
@@ -210,6 +210,46 @@ def test_channels_move_together():
     moved = np.asarray(policy(jax.random.key(0), colour, labels))
     one = np.asarray(policy(jax.random.key(0), images, labels))
     np.testing.assert_allclose(moved, np.concatenate([one, 2 * one, -one], -1), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["affine_elastic", "ciresan"])
+def test_each_pixel_reads_the_affine_place_plus_its_displacement(name):
+    policy = augment.build(name, flip_horizontal=0.5)
+    images, labels = batch(8, size=(28, 20))
+    affine_key, elastic_key, _ = jax.random.split(jax.random.key(1), 3)
+    drawn = policy.draw(affine_key, labels, 0.7)
+    sigma, smallest = (drawn.sigma, 5.0) if name == "ciresan" else (4.0, 4.0)
+    fields = augment.displacement_field(
+        elastic_key, 8, (28, 20), alpha=drawn.alpha, sigma=sigma, smallest_sigma=smallest
+    )
+    found = np.asarray(jax.jit(policy)(jax.random.key(1), images, labels, 0.7))
+    for i, field in enumerate(np.asarray(fields)):
+        matrix = np.asarray(
+            augment.affine_matrix(
+                rotation=drawn.rotation[i],
+                shear=drawn.shear[i],
+                scale=(drawn.scale[0][i], drawn.scale[1][i]),
+                translation=(drawn.translation[0][i], drawn.translation[1][i]),
+                size=(28, 20),
+            )
+        )
+        places = np.einsum("ij,jyx->iyx", matrix[:, :2], np.indices((28, 20)))
+        places = places + matrix[:, 2, None, None] + field
+        expected = ndimage.map_coordinates(images[i, ..., 0], places, order=1, mode="grid-constant")
+        np.testing.assert_allclose(found[i, ..., 0], expected, atol=1e-4)
+
+
+def test_points_move_with_the_images():
+    policy = augment.build("affine_elastic", flip_horizontal=0.5)
+    key, labels = jax.random.key(2), np.zeros(50, np.int32)
+    spot = np.exp(-np.sum((np.indices((28, 28)) - 10) ** 2, 0) / 2).astype(np.float32)
+    moved = policy(key, np.tile(spot[None, ..., None], (50, 1, 1, 1)), labels, 1.0)
+    moved = np.asarray(moved[..., 0])
+    seen = np.einsum("byx,iyx->bi", moved, np.indices((28, 28))) / moved.sum((1, 2))[:, None]
+    motions = policy.motions(key, labels, (28, 28), 1.0)
+    told = jax.vmap(lambda motion: augment.move_points(jnp.array([[10.0, 10.0]]), motion))(motions)
+    np.testing.assert_allclose(seen, told[:, 0], atol=0.5)
+    assert np.ptp(seen, axis=0).min() > 1
 
 
 def test_signals_shift_and_stretch():

@@ -5,14 +5,8 @@ import pytest
 from scipy import ndimage
 from skimage.transform import ProjectiveTransform
 
-from cnnjax.augment import (
-    affine_matrix,
-    canvas_corners,
-    coordinates,
-    perspective_matrix,
-    resample,
-    warp,
-)
+from cnnjax.augment import affine_matrix, canvas_corners, perspective_matrix
+from cnnjax.ops import warp
 
 SIZE = (11, 14)
 
@@ -101,16 +95,6 @@ def test_magnitudes_can_be_mapped_over():
         return warp(image(), affine_matrix(rotation=angle, size=SIZE))
 
     np.testing.assert_allclose(jax.vmap(rotated)(degrees), jax.lax.map(rotated, degrees), atol=1e-5)
-
-
-def test_displacements_add_to_what_each_pixel_reads():
-    field = np.random.default_rng(4).normal(size=(2, *SIZE)).astype(np.float32)
-    where = coordinates(affine_matrix(rotation=10.0, size=SIZE), SIZE, field)
-    plain = coordinates(affine_matrix(rotation=10.0, size=SIZE), SIZE)
-    expected = ndimage.map_coordinates(
-        image()[..., 0], np.asarray(plain) + field, order=1, mode="grid-constant"
-    )
-    np.testing.assert_allclose(resample(image(), where)[..., 0], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("seed", range(5))
