@@ -185,8 +185,14 @@ def _robustness(
         magnitudes = None
     measured = measure(test.images[:count], test.labels[:count], transformations=magnitudes)
     if count is not None and count < len(test.labels):
-        # The curves may be read on part of the test set, the untouched accuracy never is.
-        measured[:1] = measure(test.images, test.labels, transformations={})
+        # The curves may be read on part of the test set, the untouched accuracy never is: a curve
+        # starts at what the network does on its own examples.
+        start, *curves = measured
+        starts = [
+            start._replace(transformation=name)
+            for name in dict.fromkeys(each.transformation for each in curves)
+        ]
+        measured = [*measure(test.images, test.labels, transformations={}), *starts, *curves]
     return measured
 
 

@@ -2,8 +2,10 @@
 
 results.parquet is tidy: one row for each member, transformation and magnitude, measured after
 training and, where `initial` is true, before it, on the `split` that the launch measures on: the
-test set, or validation. Untouched, it is transformation "none", magnitude 0. Corruptions are
-"corruption:NAME", with the severity as magnitude, and "corruption:none" the same images untouched.
+test set, or validation. Untouched, it is transformation "none", magnitude 0; where transformations
+are measured on part of the test set only, each has a row of magnitude 0 on that part. Corruptions
+are "corruption:NAME", with the severity as magnitude, and "corruption:none" the same images
+untouched.
 A member that validation did not choose, or that diverged, has one row, without an accuracy.
 """
 

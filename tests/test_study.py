@@ -84,6 +84,21 @@ def test_a_launch_measured_on_validation_never_sees_the_test_set(monkeypatch, tm
     assert set(results.read(tmp_path / "tuning" / "predictions.parquet")["truth"]) <= set(range(10))
 
 
+def test_curves_on_part_of_the_test_set_start_on_that_part(tmp_path):
+    config = small(sweep="route=linear;seed=0:1", choose=())
+    config.invariance.examples = 100
+    config.invariance.initial = False
+    table = launch(config, tmp_path / "part")
+    predictions = results.read(tmp_path / "part" / "predictions.parquet")
+    right = (predictions["first"] == predictions["truth"]).to_numpy()
+    untouched = table[table["magnitude"] == 0].set_index("transformation")
+    assert untouched["examples"].to_dict() == {"none": 359, "translation": 100, "noise": 100}
+    assert untouched["accuracy"]["none"] == right.mean()
+    for name in ("translation", "noise"):
+        assert untouched["accuracy"][name] == right[:100].mean() != right.mean()
+        assert (table[table["transformation"] == name]["examples"] == 100).all()
+
+
 def test_corruptions_are_rows_of_the_chosen_members(tmp_path):
     config = small(sweep="route=linear;seed=0:2;optimizer.learning_rate=1e-4,1e-2")
     config.invariance.transformations = ConfigDict()

@@ -120,13 +120,7 @@ def _lines(
 def _transformed_lines(
     trained: pd.DataFrame, name: str, entries: dict[str, Style], labels: dict[str, str], value: str
 ) -> list[Line]:
-    curve = trained[trained["transformation"].isin(["none", name])]
-    if value == "consistency":
-        # An untouched image agrees with itself, also where nobody wrote that down.
-        curve = curve.assign(
-            consistency=curve["consistency"].where(curve["transformation"] != "none", 1.0)
-        )
-    lines = _lines(curve, entries, labels, "magnitude", value)
+    lines = _lines(reading.curve(trained, name), entries, labels, "magnitude", value)
     return [line for line in lines if len(line.x) > 1]
 
 

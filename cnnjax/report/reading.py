@@ -141,6 +141,19 @@ def at_full_size(study: Study) -> pd.DataFrame:
     return study.measured[study.measured["train_size"] == study.measured["entry"].map(largest)]
 
 
+def curve(measured: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Returns the rows of a transformation, and those at which its curve starts.
+
+    It starts at the untouched test set; or at the untouched part of it that the curve was measured
+    on, where that was only a part: rows of the transformation's own at magnitude 0. An untouched
+    image agrees with itself, also where nobody wrote that down.
+    """
+    rows = measured[measured["transformation"] == name]
+    if not (rows["magnitude"] == 0).any():
+        rows = pd.concat([measured[measured["transformation"] == "none"], rows])
+    return rows.assign(consistency=rows["consistency"].where(rows["magnitude"] != 0, 1.0))
+
+
 def intervals(frame: pd.DataFrame, by: list[str], value: str) -> pd.DataFrame:
     """Returns mean, half width of the interval over seeds and n of a column, group by group.
 
@@ -238,19 +251,16 @@ def _areas(measured: pd.DataFrame, routes: pd.DataFrame) -> pd.DataFrame:
     frame = measured[measured["train_size"] == measured["entry"].map(largest)]
     rows = []
     for (entry, seed, initial), member in frame.groupby(["entry", "seed", "initial"], sort=False):
-        untouched = member[member["transformation"] == "none"]
-        if untouched.empty:
+        if not (member["transformation"] == "none").any():
             continue
-        start = float(untouched["accuracy"].iloc[0])
-        for name, curve in member[member["transformation"] != "none"].groupby(
-            "transformation", sort=False
-        ):
-            curve = curve[curve["magnitude"] > 0].sort_values("magnitude")
-            if curve.empty:
+        for name in pd.unique(member["transformation"]):
+            rows_of_curve = curve(member, name).sort_values("magnitude")
+            at = rows_of_curve["magnitude"].to_numpy(float)
+            if name == "none" or at[-1] == 0:
                 continue
-            at = np.concatenate([[0.0], curve["magnitude"].to_numpy(float)])
-            accuracy = np.concatenate([[start], curve["accuracy"].to_numpy(float)])
-            agree = np.concatenate([[1.0], curve["consistency"].to_numpy(float)])
+            accuracy = rows_of_curve["accuracy"].to_numpy(float)
+            agree = rows_of_curve["consistency"].to_numpy(float)
+            start = float(accuracy[0])
             mean = float(np.trapezoid(accuracy, at) / at[-1])
             rows.append(
                 {

@@ -52,6 +52,28 @@ def test_areas_average_each_seed_before_the_seeds(full, builders):
     )
 
 
+def test_a_curve_measured_on_part_of_the_test_set_starts_on_that_part(builders, tmp_path):
+    frame = builders["full_results"](seeds=2, routes=["mlp"], transformations=["rotation"])
+    starts = frame[frame["transformation"] == "none"].assign(
+        transformation="rotation", accuracy=0.5, consistency=np.nan
+    )
+    builders["save"](tmp_path, pd.concat([frame, starts]))
+    study = reading.read(tmp_path)
+    rows = reading.curve(study.measured, "rotation")
+    assert set(rows["transformation"]) == {"rotation"}
+    assert (rows[rows["magnitude"] == 0]["consistency"] == 1).all()
+    one = frame[(frame["train_size"] == 1078) & ~frame["initial"] & (frame["seed"] == 0)]
+    one = one[one["transformation"] == "rotation"].sort_values("magnitude")
+    at = [0.0, *one["magnitude"]]
+    kept = integrate.trapezoid([0.5, *one["accuracy"]], at) / at[-1] / 0.5
+    areas = study.areas[~study.areas["initial"] & (study.areas["transformation"] == "rotation")]
+    other = frame[(frame["train_size"] == 1078) & ~frame["initial"] & (frame["seed"] == 1)]
+    other = other[other["transformation"] == "rotation"].sort_values("magnitude")
+    kept_other = integrate.trapezoid([0.5, *other["accuracy"]], at) / at[-1] / 0.5
+    np.testing.assert_allclose(areas["kept"], np.mean([kept, kept_other]))
+    assert study.routes["accuracy"].iloc[0] != 0.5
+
+
 def test_rejected_and_diverged_members_do_not_count(full):
     assert full.measured["chosen"].all()
     assert (full.measured["status"] == "done").all()
