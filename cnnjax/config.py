@@ -401,6 +401,11 @@ def validate(config: ConfigDict) -> None:
             "measure_on='validation': expected dataset.train_on='train', or what is measured was "
             "trained on"
         )
+    if config.choose and config.dataset.train_on == "train+validation":
+        raise UserError(
+            f"choose={', '.join(config.choose)}: expected dataset.train_on='train', or validation, "
+            "which chooses, was trained on"
+        )
     _check_names(config)
 
 

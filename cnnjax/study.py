@@ -4,12 +4,13 @@
 `train.loop`.
 """
 
+import contextlib
 import functools
 import json
 import pathlib
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -30,6 +31,7 @@ from cnnjax import (
     train,
 )
 from cnnjax import config as configs
+from cnnjax.invariance import transformations
 from cnnjax.sweep import NUMERIC, Group, Run
 from cnnjax.train import door as doors
 from cnnjax.train import optimizer
@@ -188,8 +190,14 @@ def plan(group: Group, dataset: data.Dataset) -> evaluation.Plan:
     module = models.build(
         config.model.name, num_classes=dataset.num_classes, **config.model.options.to_dict()
     )
-    door = doors.build(split.images, config.features, config.dataset.normalise)
-    input_shape = jax.eval_shape(door.__call__, ops.unit(split.images[:1])).shape[1:]
+    with _about("features", "+".join(config.features), dataset):
+        door = doors.build(split.images, config.features, config.dataset.normalise)
+        input_shape = jax.eval_shape(door.__call__, ops.unit(split.images[:1])).shape[1:]
+    with _about("model.name", config.model.name, dataset):
+        summary = models.summary(module, input_shape)
+    # Asked for now, so that a mistake in them is told before anything is trained.
+    transformations.plan(config.invariance.transformations.to_dict(), split.images.shape[1:-1])
+    optimizer.schedule(config.optimizer, steps)
     recipe = train.Recipe(
         network=models.seam(module),
         door=door,
@@ -199,20 +207,22 @@ def plan(group: Group, dataset: data.Dataset) -> evaluation.Plan:
         num_classes=dataset.num_classes,
         mix=augment.MIXTURES[config.augment.mix],
     )
-    _check_augmentation(recipe, config, split)
+    _check_augmentation(recipe, config, split, dataset)
     return evaluation.Plan(
         group=group,
         dataset=dataset,
         examples=train.Examples(split.images, split.labels),
         module=module,
-        summary=models.summary(module, input_shape),
+        summary=summary,
         recipe=recipe,
         hypers=hypers(group.members, count),
         steps=steps,
     )
 
 
-def _check_augmentation(recipe: train.Recipe, config: ConfigDict, split: data.Split) -> None:
+def _check_augmentation(
+    recipe: train.Recipe, config: ConfigDict, split: data.Split, dataset: data.Dataset
+) -> None:
     """Traces the distortion on the shapes of the data set: signals know fewer than images do."""
 
     def distort(images: Any, labels: Any) -> Any:
@@ -223,12 +233,21 @@ def _check_augmentation(recipe: train.Recipe, config: ConfigDict, split: data.Sp
             images, _ = recipe.mix(key, images, jax.nn.one_hot(labels, recipe.num_classes))
         return images
 
-    try:
+    with _about("augment", configs.augmentation(config.augment), dataset):
         jax.eval_shape(distort, split.images[:2], split.labels[:2])
+
+
+@contextlib.contextmanager
+def _about(field: str, value: str, dataset: data.Dataset) -> Iterator[None]:
+    """Says of a shape that does not fit which field and which data set do not go together."""
+    try:
+        yield
+    except errors.UserError:
+        raise
     except ValueError as error:
-        words = configs.augmentation(config.augment)
+        words = str(error).splitlines()[0]
         raise errors.UserError(
-            f"augment={words!r} on dataset.name={config.dataset.name!r}: {error}"
+            f"{field}={value!r} on dataset.name={dataset.name!r}: {words}"
         ) from None
 
 

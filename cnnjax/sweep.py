@@ -8,7 +8,9 @@ Who wins where two say something of the same field:
 
     command line (--config.x.y and --sweep)  >  route (its fields, its own `sweep`)  >  file
 
-A field that wins over an axis turns the axis into that one value. `resolve` applies the command
+A field that wins over an axis turns the axis into that one value. Where routes name their networks
+and the command line names one itself, `model.name` takes the place of the routes, unless it says
+which routes run, too. `resolve` applies the command
 line once and for all, so that the configuration it returns stands alone; config.json holds exactly
 that.
 """
@@ -149,6 +151,12 @@ def resolve(
     one_route = {name: given.pop(name) for name in list(given) if configs.within(name, "routes")}
 
     routes = {name: _Route.read(name, section) for name, section in config.routes.items()}
+    names_network = "model.name" in {**given, **axes} and "route" not in axes and not one_route
+    if names_network and any("model.name" in declared.fields for declared in routes.values()):
+        # What routes differ in is the network: with another one in all of them, each would be
+        # trained many times over under labels that are not its own.
+        routes = {}
+        own.pop("route", None)
     for name, value in one_route.items():
         _, route, field = name.split(".", 2)
         choose("route", route, routes)

@@ -36,7 +36,11 @@ def get_config(arg=None):
     config.invariance.examples = 40
     config.invariance.transformations.rotation = (20.0,)
     config.sweep = "seed=0:2"
-    if choose("small.py", arg or "plain", ("plain", "routes")) == "routes":
+    arg = choose("small.py", arg or "plain", ("plain", "routes", "chosen"))
+    if arg == "chosen":
+        config.sweep = "optimizer.learning_rate=1e-3,1e-2"
+        config.choose = ("optimizer.learning_rate",)
+    if arg == "routes":
         config.routes.plain = {"label": "Plain", "family": "none"}
         config.routes.mlp = {"label": "MLP", "family": "none", "model": {"name": "mlp800"}}
     return config
@@ -244,6 +248,18 @@ ERRORS = [
     (["--sweep=seed=0:2", "--config.seed=1"], "given both as --config.seed and in --sweep"),
     (["--sweep=dataset.train_size=99999", "--dry_run"], "dataset.train_size=99999"),
     (["--workdir=small.py"], "--workdir=small.py: cannot be used"),
+    (["--config.features=hog", "--config.dataset.name=mnist1d"], "features='hog' on dataset.name="),
+    (["--config.model.name=lenet5", "--config.dataset.canvas=29"], "model.name='lenet5' on"),
+    (["--config.invariance.transformations.rotation=(0,)"], "rotation=0: expected 0 < magnitude"),
+    (
+        ["--config.dataset.name=mnist1d", "--config.invariance.transformations.rotation=(9,)"],
+        "rotation",
+    ),
+    (["--config.optimizer.schedule=exponential"], "optimizer.final=0.0: an exponential schedule"),
+    (
+        ["--config=small.py:chosen", "--config.dataset.train_on=train+validation"],
+        "choose=optimizer.learning_rate: expected dataset.train_on='train'",
+    ),
 ]
 
 

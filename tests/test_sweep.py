@@ -217,6 +217,26 @@ def test_another_model_on_the_command_line_leaves_no_options_of_the_old_one():
     assert (run.config.model.name, run.config.model.options.to_dict()) == ("linear", {})
 
 
+def test_a_network_named_on_the_command_line_takes_the_place_of_routes_that_name_theirs():
+    config = experiment("route=*;seed=0:2", ROUTES)
+    for runs in (
+        sweep.expand(config, {"model.name": ("linear", "lenet5")}),
+        sweep.expand(sweep.resolve(config, sweep="model.name=linear,lenet5")),
+    ):
+        assert values(runs, "model.name") == ["linear", "lenet5"] * 2
+        assert [run.label for run in runs] == ["linear", "lenet5"] * 2
+        assert {run.route for run in runs} == {""}
+    (*runs,) = sweep.expand(sweep.resolve(config, overrides={"model.name": "linear"}))
+    assert values(runs, "model.name") == ["linear"] * 2
+
+    # Routes that are about something else, or that the command line names, stay.
+    asked = sweep.expand(config, {"model.name": ("linear",), "route": ("mlp", "long")})
+    assert [run.route for run in asked] == ["mlp", "mlp", "long", "long"]
+    about_features = experiment("route=*", {"hog": {"features": ("hog",)}, "plain": {}})
+    found = sweep.expand(about_features, {"model.name": ("linear", "lenet5")})
+    assert [run.route for run in found] == ["hog", "hog", "plain", "plain"]
+
+
 def test_one_route_can_be_changed_from_the_command_line():
     config = experiment("", ROUTES)
     runs = sweep.expand(sweep.resolve(config, overrides={"routes.slow.optimizer.learning_rate": 4}))

@@ -360,7 +360,9 @@ def summary(measurements: Sequence[Measurement]) -> dict[str, float]:
     """The one figure of each transformation: `relative_area` of its accuracy curve.
 
     Args:
-      measurements: As `measure` returns them, in any order, with the untouched ("none", 0).
+      measurements: As `measure` returns them, in any order, with the untouched ("none", 0). A
+        curve that has a measurement of its own at magnitude 0 starts there: it was measured on
+        other examples.
 
     Returns:
       Figure by transformation, in order of appearance.
@@ -371,13 +373,14 @@ def summary(measurements: Sequence[Measurement]) -> dict[str, float]:
     untouched = [row.accuracy for row in measurements if row.transformation == "none"]
     if len(untouched) != 1:
         raise ValueError(f"measurements: {len(untouched)} rows of 'none', expected exactly 1")
-    curves: dict[str, list[tuple[float, float]]] = {}
+    curves: dict[str, dict[float, float]] = {}
     for row in measurements:
         if row.transformation != "none":
-            curves.setdefault(row.transformation, [(0.0, untouched[0])])
-            curves[row.transformation].append((row.magnitude, row.accuracy))
+            curve = curves.setdefault(row.transformation, {0.0: untouched[0]})
+            curve[row.magnitude] = row.accuracy
     return {
-        name: relative_area(*zip(*sorted(curve), strict=True)) for name, curve in curves.items()
+        name: relative_area(*zip(*sorted(curve.items()), strict=True))
+        for name, curve in curves.items()
     }
 
 

@@ -298,6 +298,9 @@ def test_the_summary_by_hand():
     # noise: (0.25 · 0.8 + 0.25 · 0.6) / (0.5 · 0.8)
     assert summary(rows) == pytest.approx({"noise": 0.875, "shear": 1.0})
     assert summary(rows[::-1]) == pytest.approx(summary(rows))
+    # On other examples, of which 0.5 are right untouched: (0.6 + 0.5) / 2 / 0.5.
+    rows += curve("scale", [(0.0, 0.5), (1.0, 0.6)])
+    assert summary(rows)["scale"] == pytest.approx(1.1)
 
 
 @given(
