@@ -429,8 +429,9 @@ def test_a_whole_launch_and_again(tmp_path, capsys, monkeypatch):
     for name in ("config.json", "environment.json", "log.jsonl", "results.parquet"):
         assert (folder / name).stat().st_size
     table = results.read(folder / "results.parquet")
-    assert table["seed"].tolist() == [0, 0, 1, 1]
-    assert table["transformation"].tolist() == ["none", "rotation"] * 2
+    assert table["seed"].tolist() == [0, 0, 0, 1, 1, 1]
+    assert table["transformation"].tolist() == ["none", "rotation", "rotation"] * 2
+    assert table["magnitude"].tolist() == [0.0, 0.0, 20.0] * 2
     assert table["experiment"].unique().tolist() == ["small"]
 
     stamp = (folder / "results.parquet").stat()
