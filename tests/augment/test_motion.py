@@ -11,13 +11,14 @@ COUNT = 24
 KEYS = jax.random.split(jax.random.key(5), COUNT)
 RIGID = ["rotate", "shear_x", "shear_y", "translate_x", "translate_y", "scale", "crop_and_pad"]
 RIGID += ["perspective", "horizontal_flip", "vertical_flip"]
+BENDING = ["rotate", "perspective", "scale"]
 
 
-def drawn(names, key, size=SIZE, **options):
+def drawn(names, key, size=SIZE, *, alpha=17.0, **options):
     """A composition of random motions, one after the other."""
     # With α 17, as in the policy "affine_elastic", three pixels stay nearly straight. With the
     # published 34 a marker's centre of mass may lie 0.6 pixels from where its middle went.
-    given = {"elastic": {"alpha": 17.0}}
+    given = {"elastic": {"alpha": alpha}}
     keys = jax.random.split(key, len(names))
     return augment.compose(
         [
@@ -104,6 +105,35 @@ def test_a_pixel_and_its_point_agree_in_the_strongest_field_too(names):
         return jnp.abs(place - augment.move_points(jnp.array([[19.0, 24.0]]), motion)[0])
 
     assert np.max(jax.vmap(distance)(jax.random.split(jax.random.key(1), 200))) < 0.5
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["elastic"], ["elastic", *BENDING], [*BENDING, "elastic"]],
+    ids="-".join,
+)
+def test_a_large_box_is_what_its_moved_mask_occupies_in_the_strongest_field_too(names):
+    box = np.array([4.0, 3, 36, 45], np.float32)
+    mask = np.zeros(SIZE, bool)
+    mask[4:36, 3:45] = True
+    # The mask is read at every quarter of a pixel, on a canvas that goes on beyond the image.
+    finer, margin = 4, 10
+    first = (0.5 / finer) - 0.5 - margin
+    matrix = jnp.array([[1 / finer, 0, first], [0, 1 / finer, first]])
+    canvas = tuple((n + 2 * margin) * finer for n in SIZE)
+    magnify = augment.Motion((matrix,), SIZE, canvas)
+
+    def both(key):
+        motion = drawn(names, key, alpha=34.0)
+        moved = augment.move_mask(mask, augment.compose([motion, magnify]))
+        found = augment.move_boxes(box[None], motion)[0]
+        return found, jnp.any(moved, 1), jnp.any(moved, 0)
+
+    moved = jax.jit(jax.vmap(both))(jax.random.split(jax.random.key(3), 100))
+    for found, *occupied in zip(*map(np.asarray, moved), strict=True):
+        rows, columns = (np.nonzero(line)[0] for line in occupied)
+        place = np.array([rows[0], columns[0], rows[-1] + 1, columns[-1] + 1]) / finer - margin
+        np.testing.assert_allclose(found, place, atol=0.5)
 
 
 @pytest.mark.parametrize(
