@@ -203,7 +203,7 @@ def policy_cost(rounds: int) -> None:
     from cnnjax import augment
 
     moves = (
-        augment.draw_crop_and_pad,
+        functools.partial(augment.draw_crop, padding=4),
         augment.draw_horizontal_flip,
         augment.draw_rotate,
         augment.draw_shear_x,

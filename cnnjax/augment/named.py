@@ -5,6 +5,8 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from jaxtyping import PRNGKeyArray
+
 from cnnjax.augment.colour import (
     autocontrast,
     brighten,
@@ -16,14 +18,16 @@ from cnnjax.augment.colour import (
     solarise,
 )
 from cnnjax.augment.distortion import Distortion, valid_field
+from cnnjax.augment.draw import Scalar
+from cnnjax.augment.motion import Motion
 from cnnjax.augment.policies import AugMix, OneOf, RandAugment, Sequence, TrivialAugment, move
 from cnnjax.augment.scenes import Randomisation, in_scene
 from cnnjax.augment.transforms import (
+    Size,
+    draw_crop,
     draw_horizontal_flip,
     draw_rotate,
     draw_scale,
-    draw_translate_x,
-    draw_translate_y,
     rotate,
     shear_x,
     shear_y,
@@ -70,6 +74,13 @@ _OPERATIONS: tuple[Callable, ...] = (
     _partial(equalise, amount=1.0),
     _partial(autocontrast, amount=1.0),
 )
+
+
+def _draw_padded_crop(key: PRNGKeyArray, size: Size, *, strength: Scalar) -> Motion:
+    """The usual crop, 4 pixels around 32 × 32, for images of any size."""
+    return draw_crop(key, size, padding=-(-min(size) // 8), strength=strength)
+
+
 _CROP_AND_COLOUR = Sequence(
     (
         _partial(
@@ -78,8 +89,7 @@ _CROP_AND_COLOUR = Sequence(
                 draw_horizontal_flip,
                 _partial(draw_rotate, degrees=(-10.0, 10.0)),
                 _partial(draw_scale, factor=(0.9, 1.1)),
-                _partial(draw_translate_x, fraction=(-0.125, 0.125)),
-                _partial(draw_translate_y, fraction=(-0.125, 0.125)),
+                _draw_padded_crop,
             ),
             border="reflect",
         ),
@@ -106,8 +116,9 @@ def build(name: str, **ranges) -> Callable | None:
     - ciresan: elastic with σ in [5, 6] and α in [36, 38]; with equal probability a rotation or a
       horizontal shear by an angle within ±15°, within ±7.5° for the digits 1 and 7; a factor
       within 1 ± γ for each axis, γ in [15, 20] %. σ, α and γ are drawn anew for each image.
-    - standard: for photographs: flip, rotation ±10°, scale 1 ± 0.1 and a shift of up to an eighth
-      of the size in one resample, then brightness, contrast or saturation.
+    - standard: for photographs: flip, rotation ±10°, scale 1 ± 0.1 and a crop, which cuts the size
+      of the image out of it with an eighth of the shorter side around it, in one resample; then
+      brightness, contrast or saturation.
     - randaugment, trivialaugment, augmix: the policies of `augment.policies` over the thirteen
       operations of Cubuk et al. (2020), at strength 1 with the largest ranges of the paper.
     - scenes: domain randomisation: each object, bright on black, in a random scene: `in_scene`.

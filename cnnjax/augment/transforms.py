@@ -25,6 +25,7 @@ from cnnjax.augment.geometry import (
     perspective_matrix,
 )
 from cnnjax.augment.motion import Motion, move_image
+from cnnjax.ops.resample import padded
 
 Size = tuple[int, int]
 
@@ -606,13 +607,16 @@ def elastic(
 
 
 def _corner(
-    key: Array, size: Size, new_size: Size, position: Range, strength: Scalar
+    key: Array, size: Size, new_size: Size, padding: int, position: Range, strength: Scalar
 ) -> Float[Array, "2"]:
-    """The upper left pixel of the part that a crop cuts out."""
-    if not all(1 <= new <= old for new, old in zip(new_size, size, strict=True)):
-        raise ValueError(f"new_size={new_size}: expected lengths from 1 to those of {size}")
+    """The upper left pixel, of the padded image, of the part that a crop cuts out."""
+    if padding < 0:
+        raise ValueError(f"padding={padding}: expected at least 0 pixels")
+    whole = (size[0] + 2 * padding, size[1] + 2 * padding)
+    if not all(1 <= new <= most for new, most in zip(new_size, whole, strict=True)):
+        raise ValueError(f"new_size={new_size}: expected lengths from 1 to those of {whole}")
     draw.ends("position", position, least=0, most=1)
-    room = jnp.array([old - new for old, new in zip(size, new_size, strict=True)])
+    room = jnp.array([most - new for most, new in zip(whole, new_size, strict=True)])
     drawn = _several(2, key, "position", position, 0.5, strength)
     # Whole pixels, each offset as likely as another.
     return jnp.clip(jnp.floor(drawn * (room + 1)), 0, room)
@@ -622,7 +626,8 @@ def draw_crop(
     key: PRNGKeyArray,
     size: Size,
     *,
-    new_size: Size,
+    new_size: Size | None = None,
+    padding: int = 0,
     position: Range = (0.0, 1.0),
     strength: Scalar = 1.0,
 ) -> Motion:
@@ -631,19 +636,23 @@ def draw_crop(
     Args:
       key: The random key.
       size: (height, width) of the image, in pixels.
-      new_size: (height, width) of the part, in pixels, at most `size`.
-      position: Where the part lies in the image, within [0, 1], drawn for each axis: 0 is at the
-        top or left, 1 at the bottom or right.
+      new_size: (height, width) of the part, in pixels, at most those of the padded image; None
+        stands for `size`.
+      padding: What is laid around the image first, in pixels on each side: what `border` and `fill`
+        say.
+      position: Where the part lies in the padded image, within [0, 1], drawn for each axis: 0 is at
+        the top or left, 1 at the bottom or right, ½ in the middle.
       strength: Factor on how far the part is from the middle, at least 0, may be traced.
 
     Returns:
       The motion; at strength 0 it cuts out the middle.
 
     Raises:
-      ValueError: `new_size` is not within `size`, or `position` is neither a number nor a pair
-        low ≤ high within [0, 1].
+      ValueError: `new_size` is not within the padded image, `padding` is negative, or `position`
+        is neither a number nor a pair low ≤ high within [0, 1].
     """
-    y, x = _corner(key, size, new_size, position, strength)
+    new_size = size if new_size is None else new_size
+    y, x = _corner(key, size, new_size, padding, position, strength) - padding
     matrix = jnp.eye(2, 3).at[0, 2].set(y).at[1, 2].set(x)
     return Motion((matrix,), size, new_size)
 
@@ -652,18 +661,28 @@ def crop(
     key: PRNGKeyArray,
     image: Image,
     *,
-    new_size: Size,
+    new_size: Size | None = None,
+    padding: int = 0,
     position: Range = (0.0, 1.0),
+    border: str = "constant",
+    fill: Number = 0.0,
     strength: Scalar = 1.0,
 ) -> Float[Array, "new_height new_width channels"]:
-    """Cuts out a part, at a place in whole pixels.
+    """Cuts a part out of the image or of the padded image, at a place in whole pixels.
+
+    Padded by 4 and cut back to its own size, an image of 32 × 32 is shifted by up to an eighth: the
+    crop of He et al. (2016).
 
     Args:
       key: The random key.
       image: The image.
-      new_size: (height, width) of the part, in pixels, at most those of the image.
-      position: Where the part lies in the image, within [0, 1], drawn for each axis: 0 is at the
-        top or left, 1 at the bottom or right.
+      new_size: (height, width) of the part, in pixels, at most those of the padded image; None
+        stands for those of the image.
+      padding: What is laid around the image first, in pixels on each side.
+      position: Where the part lies in the padded image, within [0, 1], drawn for each axis: 0 is at
+        the top or left, 1 at the bottom or right, ½ in the middle.
+      border: How the image continues: "constant", "edge", "reflect" or "wrap".
+      fill: What is outside with "constant", in [0, 1].
       strength: Factor on how far the part is from the middle, at least 0, may be traced. At 0 the
         middle is cut out, which is the image itself if `new_size` is its size.
 
@@ -671,19 +690,26 @@ def crop(
       The part, bit for bit.
 
     Raises:
-      ValueError: `new_size` is not within the image, or `position` is neither a number nor a pair
-        low ≤ high within [0, 1].
+      ValueError: `new_size` is not within the padded image, `padding` is negative, `border` is
+        not known, or `position` is neither a number nor a pair low ≤ high within [0, 1].
+
+    Reference:
+      He, Zhang, Ren, Sun: Deep residual learning for image recognition. CVPR 2016, section 4.2.
 
     >>> import jax, jax.numpy as jnp
     >>> from cnnjax import augment
     >>> augment.crop(jax.random.key(0), jnp.ones((32, 32, 3)), new_size=(28, 28)).shape
     (28, 28, 3)
+    >>> augment.crop(jax.random.key(0), jnp.ones((32, 32, 3)), padding=4).shape
+    (32, 32, 3)
     """
     size = _size(image)
-    y, x = _corner(key, size, new_size, position, strength).astype(jnp.int32)
+    new_size = size if new_size is None else new_size
+    y, x = _corner(key, size, new_size, padding, position, strength).astype(jnp.int32)
     # The same bits as by the motion, without a resample: thirty times faster.
-    part = (*new_size, image.shape[2])
-    return jax.lax.dynamic_slice(jnp.asarray(image), (y, x, jnp.int32(0)), part)
+    rims = [(padding, padding), (padding, padding), (0, 0)]
+    larger = padded(image, rims, border=border, fill=fill)
+    return jax.lax.dynamic_slice(larger, (y, x, jnp.int32(0)), (*new_size, image.shape[2]))
 
 
 def _flips(key: Array, probability: Number, strength: Scalar) -> Bool[Array, ""]:

@@ -90,12 +90,34 @@ def resample(
     images, coordinates = jnp.asarray(images), jnp.asarray(coordinates)
     if order not in _RIM:
         raise ValueError(f"order={order!r}: expected one of {', '.join(_RIM)}")
-    if border not in _PADDING:
-        raise ValueError(f"border={border!r}: expected one of {', '.join(_PADDING)}")
     if order != "nearest" and not jnp.issubdtype(images.dtype, jnp.floating):
         raise ValueError(f"images of type {images.dtype}: expected floats, or order='nearest'")
     missing = images.ndim - 3 - (coordinates.ndim - 3)
     return _reader(order, border, fill)(images, coordinates[(None,) * missing])
+
+
+def padded(
+    images: AnyImages, rims: Sequence[tuple[int, int]], *, border: str, fill: float | int
+) -> Shaped[Array, "*batch new_height new_width channels"]:
+    """Lays rims around images, as `resample` continues them.
+
+    Args:
+      images: One image or any number of leading batch axes.
+      rims: How much is laid before and after each axis.
+      border: "constant", "edge", "reflect" or "wrap": see `resample`.
+      fill: The value outside, on the scale of the images; only "constant" reads it.
+
+    Returns:
+      The larger images, of the images' type.
+
+    Raises:
+      ValueError: `border` is not known.
+    """
+    if border not in _PADDING:
+        raise ValueError(f"border={border!r}: expected one of {', '.join(_PADDING)}")
+    images = jnp.asarray(images)
+    options = {"constant_values": jnp.asarray(fill, images.dtype)} if border == "constant" else {}
+    return jnp.pad(images, rims, mode=_PADDING[border], **options)
 
 
 @functools.cache
@@ -139,8 +161,7 @@ def _read(
     # pixels, p + 1·(q − p), which rounds unless q is 0 or p. Otherwise it gets one pixel more.
     after = before + (order == "bicubic" or (border == "constant" and fill != 0))
     rims = [(0, 0)] * len(batch) + [(before, after), (before, after), (0, 0)]
-    options = {"constant_values": jnp.asarray(fill, images.dtype)} if border == "constant" else {}
-    rim = jnp.pad(images, rims, mode=_PADDING[border], **options)
+    rim = padded(images, rims, border=border, fill=fill)
     pixels = rim.reshape(-1, channels)
     y = _inside(positions[:, 0], height, border, before)
     x = _inside(positions[:, 1], width, border, before)

@@ -2,6 +2,7 @@ import functools
 import inspect
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
@@ -93,6 +94,12 @@ def test_what_is_out_of_range_is_refused(name):
 def test_other_bad_inputs_are_refused():
     with pytest.raises(ValueError, match=r"new_size=\(10, 3\): expected lengths from 1 to those"):
         augment.crop(KEY, picture(), new_size=(10, 3))
+    with pytest.raises(ValueError, match=r"new_size=\(14, 3\): .* those of \(13, 11\)"):
+        augment.crop(KEY, picture(), new_size=(14, 3), padding=2)
+    with pytest.raises(ValueError, match="padding=-1: expected at least 0 pixels"):
+        augment.crop(KEY, picture(), padding=-1)
+    with pytest.raises(ValueError, match="border='zero': expected one of constant"):
+        augment.crop(KEY, picture(), padding=1, border="zero")
     with pytest.raises(ValueError, match=r"sigma=0.5: expected a number .* within \[1, inf\]"):
         augment.elastic(KEY, picture(), sigma=0.5)
     with pytest.raises(ValueError, match="order='cubic'"):
@@ -227,6 +234,43 @@ def test_crop_cuts_out_every_part_equally_often():
     for position, (y, x) in {0.0: (0, 0), 0.5: (1, 1), 1.0: (2, 1)}.items():
         part = crop(KEY, image, position=position)
         np.testing.assert_array_equal(part, image[y : y + 3, x : x + 5])
+
+
+@pytest.mark.parametrize(
+    ("border", "fill", "mode"),
+    [
+        ("constant", 0.0, {"mode": "constant"}),
+        ("constant", 0.3, {"mode": "constant", "constant_values": np.float32(0.3)}),
+        ("edge", 0.0, {"mode": "edge"}),
+        ("reflect", 0.0, {"mode": "symmetric"}),
+        ("wrap", 0.0, {"mode": "wrap"}),
+    ],
+)
+@pytest.mark.parametrize("new_size", [None, (4, 9)])
+def test_a_padded_crop_is_a_slice_of_what_numpy_pads(border, fill, mode, new_size):
+    image, padding = picture((5, 6, 3)), 2
+    height, width = new_size or (5, 6)
+    larger = np.pad(image, [(padding, padding), (padding, padding), (0, 0)], **mode)
+    places = [(y, x) for y in range(10 - height) for x in range(11 - width)]
+
+    def both(key):
+        part = augment.crop(
+            key, image, new_size=new_size, padding=padding, border=border, fill=fill
+        )
+        motion = augment.draw_crop(key, (5, 6), new_size=new_size, padding=padding)
+        corner = augment.move_points(jnp.zeros((1, 2)), motion)[0]
+        return part, augment.move_image(image, motion, border=border, fill=fill), corner
+
+    parts, moved, corners = jax.jit(jax.vmap(both))(jax.random.split(KEY, 400))
+    np.testing.assert_array_equal(parts, moved)
+    found = [(y, x) for y, x in (padding - np.asarray(corners, int)).tolist()]
+    for part, (y, x) in zip(parts, found, strict=True):
+        np.testing.assert_array_equal(part, larger[y : y + height, x : x + width])
+    assert sorted(set(found)) == places
+    # Of 400 draws to at most 25 places.
+    expected = 400 / len(places)
+    for place in places:
+        assert abs(found.count(place) - expected) < 5 * np.sqrt(expected)
 
 
 @pytest.mark.parametrize(
