@@ -58,29 +58,42 @@ def _sharpened(image: Array, a: Array) -> Array:
 
 
 def brighten(
-    key: PRNGKeyArray, image: Image, *, offset: Range = (-0.2, 0.2), strength: Scalar = 1.0
+    key: PRNGKeyArray,
+    image: Image,
+    *,
+    offset: Range = (-0.2, 0.2),
+    factor: Range = 1.0,
+    strength: Scalar = 1.0,
 ) -> NewImage:
-    """Adds a number to every value: image + b.
+    """Adds a number to every value, or multiplies it by one, or both: f · image + b.
+
+    With an offset of 0 this is Pillow's ImageEnhance.Brightness, which rounds to whole levels.
 
     Args:
       key: The random key.
       image: The image.
-      offset: b, or a pair to draw it from; 0 changes nothing.
-      strength: Factor on b; may be traced.
+      offset: b on the scale [0, 1] of the values, or a pair to draw it from; 0 changes nothing, 1
+        gives white, −1 black.
+      factor: f, at least 0, or a pair to draw it from; 1 changes nothing, 0 gives black.
+      strength: Factor on b and on f − 1; may be traced.
 
     Returns:
       The brighter or darker image, clipped to [0, 1].
 
     Raises:
-      ValueError: `offset` is not a number or a pair (low, high).
+      ValueError: `offset` or `factor` is not a number or a pair (low, high), or `factor` is
+        negative.
 
     >>> import jax, jax.numpy as jnp
     >>> brighten(jax.random.key(0), jnp.full((1, 2, 1), 0.25), offset=0.5).ravel().tolist()
     [0.75, 0.75]
     """
     image = jnp.asarray(image)
+    draw.ends("factor", factor, least=0)
     b = draw.parameter(key, "offset", offset, neutral=0, strength=strength)
-    return _result(image, b == 0, image + b)
+    # A key that costs nothing where the factor is a number, and is not drawn.
+    f = draw.parameter(jax.random.fold_in(key, 1), "factor", factor, neutral=1, strength=strength)
+    return _result(image, (b == 0) & (f == 1), f * image + b)
 
 
 def contrast(

@@ -65,10 +65,10 @@ _OPERATIONS: tuple[Callable, ...] = (
     _partial(shear_y, ratio=(-0.3, 0.3)),
     _partial(translate_x, fraction=(-0.45, 0.45)),
     _partial(translate_y, fraction=(-0.45, 0.45)),
-    _partial(brighten, offset=(-0.5, 0.5)),
+    _partial(brighten, offset=0.0, factor=_FACTOR),
     _partial(contrast, factor=_FACTOR),
     _partial(saturation, factor=_FACTOR),
-    _partial(sharpen, amount=(0.0, 1.8)),
+    _partial(sharpen, amount=(-0.9, 0.9)),  # the amount is Pillow's factor less 1
     _partial(posterise, bits=4.0),
     _partial(solarise, threshold=(0.0, 1.0)),
     _partial(equalise, amount=1.0),

@@ -11,6 +11,7 @@ from cnnjax.augment import colour
 REFUSED = {
     "sharpen": ("amount", [-1.1, (1, 0)]),
     "brighten": ("offset", [(0.2, -0.2)]),
+    "brighten by a factor": ("factor", [-0.1, (1.5, 0.5)]),
     "contrast": ("factor", [-0.1, (1.5, 0.5)]),
     "gamma_contrast": ("gamma", [-1, (2, 1)]),
     "invert": ("probability", [-0.1, 1.1]),
@@ -52,7 +53,7 @@ def pillow(function, channels=3):
 def test_a_bad_parameter_is_refused_by_name(name, bad):
     parameter = REFUSED[name][0]
     with pytest.raises(ValueError, match=rf"^{parameter}=.*expected a number"):
-        getattr(colour, name)(KEY, picture(), **{parameter: bad})
+        getattr(colour, name.split()[0])(KEY, picture(), **{parameter: bad})
 
 
 def test_a_pair_is_drawn_from_evenly():
@@ -115,6 +116,30 @@ def test_brighten_adds_and_clips():
     np.testing.assert_allclose(result[0, :, 0], [0.2, 0.45, 1], atol=1e-6)
     result = colour.brighten(KEY, image, offset=-0.2, strength=0.5)
     np.testing.assert_allclose(result[0, :, 0], [0, 0.15, 0.8], atol=1e-6)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("factor", [0.0, 0.1, 0.6, 1.9])
+def test_brighten_by_a_factor_against_pillow(factor, channels):
+    result = colour.brighten(KEY, picture(channels=channels), offset=0, factor=factor)
+    expected = pillow(lambda p: ImageEnhance.Brightness(p).enhance(factor), channels)
+    # Pillow cuts the result off to whole levels.
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1.01 / 255)
+    half = colour.brighten(KEY, picture(channels=channels), offset=0, factor=factor, strength=0.5)
+    whole = colour.brighten(KEY, picture(channels=channels), offset=0, factor=(1 + factor) / 2)
+    np.testing.assert_allclose(half, whole, atol=1e-6)
+
+
+def test_brighten_draws_its_factor_and_its_offset_apart():
+    image = np.array([0.25, 0.5], np.float32).reshape(1, 2, 1)
+    brighten = lambda key: colour.brighten(key, image, offset=(-0.1, 0.1), factor=(0.6, 1.4))  # noqa: E731
+    dark, light = np.asarray(jax.vmap(brighten)(jax.random.split(KEY, 4000)))[:, 0, :, 0].T
+    factor, offset = (light - dark) / 0.25, 2 * dark - light
+    for drawn, low, high in ((factor, 0.6, 1.4), (offset, -0.1, 0.1)):
+        assert low - 1e-5 <= drawn.min() < low + 0.01
+        assert high - 0.01 < drawn.max() <= high + 1e-5
+    # Of 4,000 independent draws the correlation has the deviation 0.016.
+    assert abs(np.corrcoef(factor, offset)[0, 1]) < 0.08
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.4, 2.5])
