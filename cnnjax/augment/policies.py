@@ -5,10 +5,17 @@ made of are operations of the catalogue, `operation(key, image, *, strength)` fo
 their ranges set by functools.partial, or other policies. The strength is one number or one for each
 image, at least 0, and traced: another value compiles nothing again, and 0 gives the images back.
 
-    augment = Sequence((
-        partial(move, draws=(draw_rotate, partial(draw_perspective, fraction=(0.0, 0.1)))),
-        OneOf((brighten, contrast, gamma_contrast)),
-    ))
+>>> from functools import partial
+>>> import jax, jax.numpy as jnp
+>>> from cnnjax import augment
+>>> narrower = partial(augment.draw_perspective, inward=(0.0, 0.1))
+>>> policy = augment.Sequence((
+...     partial(augment.move, draws=(augment.draw_rotate, narrower)),
+...     augment.OneOf((augment.brighten, augment.contrast, augment.gamma_contrast)),
+... ))
+>>> images, labels = jnp.ones((8, 28, 28, 1)), jnp.zeros(8, jnp.int32)
+>>> policy(jax.random.key(0), images, labels, 0.5).shape
+(8, 28, 28, 1)
 
 Where a policy picks an operation for each image, it does not compute all of them for all images and
 throw most away, as `jax.lax.switch` under `jax.vmap` would: it shuffles the batch, gives each
