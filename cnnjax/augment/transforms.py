@@ -60,7 +60,7 @@ def draw_rotate(
     Args:
       key: The random key.
       size: (height, width) of the image, in pixels.
-      degrees: The angle θ, counter-clockwise as displayed.
+      degrees: The angle θ, counter-clockwise as displayed; 0 changes nothing.
       strength: Factor on the angle, at least 0, may be traced.
 
     Returns:
@@ -90,7 +90,7 @@ def rotate(
     Args:
       key: The random key.
       image: The image.
-      degrees: The angle θ, counter-clockwise as displayed.
+      degrees: The angle θ, counter-clockwise as displayed; 0 changes nothing.
       order: "nearest", "bilinear" or "bicubic": see `ops.resample`.
       border: How the image continues: "constant", "edge", "reflect" or "wrap".
       fill: What is outside with "constant", in [0, 1].
@@ -121,7 +121,8 @@ def draw_shear_x(
     Args:
       key: The random key.
       size: (height, width) of the image, in pixels.
-      ratio: h, pixels to the right per pixel of height: the tangent of the slant.
+      ratio: h, pixels to the right per pixel of height: the tangent of the slant; 0 changes
+        nothing.
       strength: Factor on the ratio, at least 0, may be traced.
 
     Returns:
@@ -151,7 +152,8 @@ def shear_x(
     Args:
       key: The random key.
       image: The image.
-      ratio: h, pixels to the right per pixel of height: the tangent of the slant.
+      ratio: h, pixels to the right per pixel of height: the tangent of the slant; 0 changes
+        nothing.
       order: "nearest", "bilinear" or "bicubic": see `ops.resample`.
       border: How the image continues: "constant", "edge", "reflect" or "wrap".
       fill: What is outside with "constant", in [0, 1].
@@ -176,7 +178,7 @@ def draw_shear_y(
     Args:
       key: The random key.
       size: (height, width) of the image, in pixels.
-      ratio: h, pixels upwards per pixel of width: the tangent of the slant.
+      ratio: h, pixels upwards per pixel of width: the tangent of the slant; 0 changes nothing.
       strength: Factor on the ratio, at least 0, may be traced.
 
     Returns:
@@ -207,7 +209,7 @@ def shear_y(
     Args:
       key: The random key.
       image: The image.
-      ratio: h, pixels upwards per pixel of width: the tangent of the slant.
+      ratio: h, pixels upwards per pixel of width: the tangent of the slant; 0 changes nothing.
       order: "nearest", "bilinear" or "bicubic": see `ops.resample`.
       border: How the image continues: "constant", "edge", "reflect" or "wrap".
       fill: What is outside with "constant", in [0, 1].
@@ -232,7 +234,7 @@ def draw_translate_x(
     Args:
       key: The random key.
       size: (height, width) of the image, in pixels.
-      fraction: f, as a fraction of the width.
+      fraction: f, as a fraction of the width; 0 changes nothing.
       strength: Factor on the fraction, at least 0, may be traced.
 
     Returns:
@@ -262,7 +264,7 @@ def translate_x(
     Args:
       key: The random key.
       image: The image.
-      fraction: f, as a fraction of the width.
+      fraction: f, as a fraction of the width; 0 changes nothing.
       order: "nearest", "bilinear" or "bicubic": see `ops.resample`.
       border: How the image continues: "constant", "edge", "reflect" or "wrap".
       fill: What is outside with "constant", in [0, 1].
@@ -287,7 +289,7 @@ def draw_translate_y(
     Args:
       key: The random key.
       size: (height, width) of the image, in pixels.
-      fraction: f, as a fraction of the height.
+      fraction: f, as a fraction of the height; 0 changes nothing.
       strength: Factor on the fraction, at least 0, may be traced.
 
     Returns:
@@ -317,7 +319,7 @@ def translate_y(
     Args:
       key: The random key.
       image: The image.
-      fraction: f, as a fraction of the height.
+      fraction: f, as a fraction of the height; 0 changes nothing.
       order: "nearest", "bilinear" or "bicubic": see `ops.resample`.
       border: How the image continues: "constant", "edge", "reflect" or "wrap".
       fill: What is outside with "constant", in [0, 1].
@@ -347,7 +349,7 @@ def draw_scale(
     Args:
       key: The random key.
       size: (height, width) of the image, in pixels.
-      factor: f, at least 0.1; above 1 enlarges.
+      factor: f, at least 0.1; 1 changes nothing, more enlarges.
       each_axis: Whether the two axes draw factors of their own.
       strength: Factor on f − 1, at least 0, may be traced.
 
@@ -381,7 +383,7 @@ def scale(
     Args:
       key: The random key.
       image: The image.
-      factor: f, at least 0.1; above 1 enlarges.
+      factor: f, at least 0.1; 1 changes nothing, more enlarges.
       each_axis: Whether the two axes draw factors of their own.
       order: "nearest", "bilinear" or "bicubic": see `ops.resample`.
       border: How the image continues: "constant", "edge", "reflect" or "wrap".
@@ -408,7 +410,8 @@ def draw_crop_and_pad(
       key: The random key.
       size: (height, width) of the image, in pixels.
       fraction: What each side gains, as a fraction of the image's extent across it, at least −0.45:
-        a negative number crops, a positive one pads, with what `border` and `fill` say.
+        a negative number crops, a positive one pads, with what `border` and `fill` say; 0 changes
+        nothing.
       strength: Factor on the fractions, at least 0, may be traced.
 
     Returns:
@@ -449,7 +452,8 @@ def crop_and_pad(
       key: The random key.
       image: The image.
       fraction: What each side gains, as a fraction of the image's extent across it, at least −0.45:
-        a negative number crops, a positive one pads, with what `border` and `fill` say.
+        a negative number crops, a positive one pads, with what `border` and `fill` say; 0 changes
+        nothing.
       order: "nearest", "bilinear" or "bicubic": see `ops.resample`.
       border: How the image continues: "constant", "edge", "reflect" or "wrap".
       fill: What is outside with "constant", in [0, 1].
@@ -478,7 +482,8 @@ def draw_perspective(
       key: The random key.
       size: (height, width) of the image, in pixels.
       inward: How far each corner goes towards the middle, along each axis by its own draw, as a
-        fraction of the image's extent, within ±0.24: a negative one goes outward.
+        fraction of the image's extent, within ±0.24: a negative one goes outward; 0 changes
+        nothing.
       strength: Factor on the distances, at least 0, may be traced.
 
     Returns:
@@ -513,7 +518,8 @@ def perspective(
       key: The random key.
       image: The image.
       inward: How far each corner goes towards the middle, along each axis by its own draw, as a
-        fraction of the image's extent, within ±0.24: a negative one goes outward.
+        fraction of the image's extent, within ±0.24: a negative one goes outward; 0 changes
+        nothing.
       order: "nearest", "bilinear" or "bicubic": see `ops.resample`.
       border: How the image continues: "constant", "edge", "reflect" or "wrap".
       fill: What is outside with "constant", in [0, 1].
@@ -543,7 +549,7 @@ def draw_elastic(
     Args:
       key: The random key.
       size: (height, width) of the image, in pixels.
-      alpha: Factor α on the smoothed noise, in pixels, at least 0.
+      alpha: Factor α on the smoothed noise, in pixels, at least 0; 0 changes nothing.
       sigma: Standard deviation σ of the Gaussian, in pixels, at least 1.
       strength: Factor on α, at least 0, may be traced.
 
@@ -551,7 +557,8 @@ def draw_elastic(
       The motion; exactly the identity at strength 0.
 
     Raises:
-      ValueError: `alpha` is neither a number nor a pair low ≤ high from 0 up.
+      ValueError: `alpha` is neither a number nor a pair low ≤ high from 0 up, or `sigma` is not
+        one from 1 up.
     """
     draw.ends("alpha", alpha, least=0)
     smallest, largest = draw.ends("sigma", sigma, least=1)
@@ -584,7 +591,7 @@ def elastic(
     Args:
       key: The random key.
       image: The image.
-      alpha: Factor α on the smoothed noise, in pixels, at least 0.
+      alpha: Factor α on the smoothed noise, in pixels, at least 0; 0 changes nothing.
       sigma: Standard deviation σ of the Gaussian, in pixels, at least 1.
       order: "nearest", "bilinear" or "bicubic": see `ops.resample`.
       border: How the image continues: "constant", "edge", "reflect" or "wrap".
@@ -595,8 +602,8 @@ def elastic(
       The moved image, in [0, 1], of the image's type.
 
     Raises:
-      ValueError: An option is not known, or `alpha` is neither a number nor a pair
-        low ≤ high from 0 up.
+      ValueError: An option is not known, `alpha` is neither a number nor a pair low ≤ high from 0
+        up, or `sigma` is not one from 1 up.
 
     Reference:
       Simard, Steinkraus, Platt: Best practices for convolutional neural networks applied to visual
@@ -726,7 +733,7 @@ def draw_horizontal_flip(
     Args:
       key: The random key.
       size: (height, width) of the image, in pixels.
-      probability: Of the exchange, within [0, 1].
+      probability: Of the exchange, within [0, 1]; at 0 nothing changes.
       strength: Factor on the probability, at least 0, may be traced.
 
     Returns:
@@ -747,7 +754,7 @@ def horizontal_flip(
     Args:
       key: The random key.
       image: The image.
-      probability: Of the exchange, within [0, 1].
+      probability: Of the exchange, within [0, 1]; at 0 nothing changes.
       strength: Factor on the probability, at least 0, may be traced. At 0 the image is given back.
 
     Returns:
@@ -769,7 +776,7 @@ def draw_vertical_flip(
     Args:
       key: The random key.
       size: (height, width) of the image, in pixels.
-      probability: Of the exchange, within [0, 1].
+      probability: Of the exchange, within [0, 1]; at 0 nothing changes.
       strength: Factor on the probability, at least 0, may be traced.
 
     Returns:
@@ -790,7 +797,7 @@ def vertical_flip(
     Args:
       key: The random key.
       image: The image.
-      probability: Of the exchange, within [0, 1].
+      probability: Of the exchange, within [0, 1]; at 0 nothing changes.
       strength: Factor on the probability, at least 0, may be traced. At 0 the image is given back.
 
     Returns:

@@ -362,7 +362,8 @@ def rain(
     Args:
       key: The random key.
       image: The picture, in [0, 1]; its channels are blended alike.
-      density: Probability that a cell, as wide as the widest drop, holds one, in [0, 1].
+      density: Probability that a cell, as wide as the widest drop, holds one, in [0, 1]. At 0, with
+        a darkening of 0, the picture stays as it is.
       drop_size: Width of a streak at half its brightness, as a fraction of the longer side, in
         [0, 1]; at least one pixel.
       angle: Degrees in [−60, 60] by which it falls away from straight down, counter-clockwise as
@@ -370,7 +371,7 @@ def rain(
       speed: Length of a streak, as a fraction of the longer side, in [0, 1].
       intensity: Brightness of the drops, in [0, 1].
       opacity: Opacity of the brightest streak, in [0, 1].
-      darkening: Share of the light that the picture loses, in [0, 1].
+      darkening: Share of the light that the picture loses, in [0, 1]; at 0 none.
       strength: Factor on opacity and darkening, at least 0; may be traced. 0 gives the picture back
         exactly.
 
