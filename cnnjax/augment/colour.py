@@ -163,7 +163,7 @@ def invert(
     Args:
       key: The random key.
       image: The image.
-      probability: Between 0 and 1.
+      probability: Between 0 and 1; at 0 nothing changes.
       strength: Factor on the probability; may be traced.
 
     Returns:
@@ -260,7 +260,7 @@ def channel_shuffle(
     Args:
       key: The random key.
       image: The image; one of a single channel stays as it is.
-      probability: Between 0 and 1.
+      probability: Between 0 and 1; at 0 nothing changes.
       strength: Factor on the probability; may be traced.
 
     Returns:
