@@ -60,6 +60,34 @@ def test_salt_and_pepper_set_whole_pixels_as_often_as_they_say(op, colour):
     assert np.all(op(KEY, image, fraction=1.0) == colour)
 
 
+@pytest.mark.parametrize("fraction", [0.05, 0.3])
+@pytest.mark.parametrize("op", [salt, pepper])
+def test_salt_and_pepper_against_scikit_image_by_statistics(op, fraction):
+    # Of one channel: scikit-image draws for each channel by itself. No value is 0 or 1, and the
+    # picture is drawn from another seed than the noise.
+    image = 0.1 + 0.8 * picture(300, 200, 1)
+    ours = np.asarray(op(KEY, image, fraction=fraction))
+    theirs = skimage.util.random_noise(image, mode=op.__name__, amount=fraction, rng=1)
+    assert np.unique(ours[ours != image]).tolist() == np.unique(theirs[theirs != image]).tolist()
+    # Five standard errors of the difference between two shares, means or variances of n values.
+    n, limit = image.size, 5 * np.sqrt(2)
+    share = np.mean(theirs != image)
+    deviation = np.sqrt(share * (1 - share))
+    np.testing.assert_allclose(np.mean(ours != image), share, atol=limit * deviation / np.sqrt(n))
+    added, expected = ours - image, theirs - image
+    for power in (1, 2):
+        apart = np.mean(added**power) - np.mean(expected**power)
+        assert abs(apart) < limit * np.std(expected**power) / np.sqrt(n)
+    # As often next to each other: pixels fall independently of their neighbours.
+    for axis in (0, 1):
+        ours_both, theirs_both = (
+            np.mean(np.delete(x != image, 0, axis) & np.delete(x != image, -1, axis))
+            for x in (ours, theirs)
+        )
+        atol = limit * np.sqrt(3) * fraction / np.sqrt(n)
+        np.testing.assert_allclose(ours_both, theirs_both, atol=atol)
+
+
 def test_coarse_salt_sets_blocks():
     image = np.full((160, 80, 3), 0.5, np.float32)
     result = np.asarray(coarse_salt(KEY, image, fraction=0.3, size_fraction=0.25))
