@@ -56,7 +56,9 @@ class Randomisation:
         texture departs half as far.
       contrast: What the brightness of an object differs by from the ground's mean in each channel,
         at least, at any strength, before the relief; 0 to 0.5.
-      gain: Factor on the brightness of the scene, or a pair to draw it from, at least 0.
+      gain: The light L, or a pair to draw it from, at least 0. Up to 1 it is a factor on the values
+        of the scene, x·L; a brighter one gives x·L / (1 + (L − 1)·x), which leaves white and black
+        as they are and changes a small difference by a factor between 1/L and L.
       slope: Fraction g: along a random direction the light falls or rises by a factor in 1 ± g.
       gamma: Exponent on the values of the scene, or a pair to draw it from, at least 0.
 
@@ -423,10 +425,15 @@ def _lit(
     randomisation: Randomisation,
     strength: Array,
 ) -> NewImage:
-    """The scene under a light of its own: x^γ · gain · (1 + slope · ramp), clipped to [0, 1]."""
+    """The scene under a light of its own: v = x^γ becomes L·v / (1 + max(L − 1, 0)·v).
+
+    L is gain · (1 + slope · ramp). A dim light multiplies; a bright one cannot, or all that it
+    takes beyond 1 would be white, and an object lost on its ground.
+    """
     slopes = (-randomisation.slope, randomisation.slope)
-    gain = jnp.maximum(_parameter(u[0], randomisation.gain, 1.0, strength), 0)
+    gain = _parameter(u[0], randomisation.gain, 1.0, strength)
     slope = _parameter(u[1], slopes, 0.0, strength)
     light = gain * (1 + slope * _ramp(u[2], (image.shape[0], image.shape[1])))
+    light = jnp.maximum(light, 0)[..., None]
     bent = gamma_contrast(gamma_key, image, gamma=randomisation.gamma, strength=strength)
-    return jnp.clip(bent * light[..., None], 0, 1)
+    return jnp.clip(bent * light / (1 + jnp.maximum(light - 1, 0) * bent), 0, 1)
