@@ -17,7 +17,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Num, PRNGKeyArray
 
 from cnnjax.augment import draw
 from cnnjax.augment.colour import gamma_contrast
@@ -26,9 +26,10 @@ from cnnjax.augment.geometry import SMALLEST_SCALE, affine_matrix
 from cnnjax.augment.motion import Motion, compose, move_image
 from cnnjax.augment.transforms import LARGEST_CORNER, draw_perspective
 from cnnjax.augment.weather import octave_noise
+from cnnjax.ops.pixels import unit
 
 Size = tuple[int, int]
-Pictures = Float[Array | np.ndarray, "pictures picture_height picture_width channels"]
+Pictures = Num[Array | np.ndarray, "pictures picture_height picture_width channels"]
 
 
 _RANGES = ("scale", "distractor_size", "gain", "gamma")
@@ -145,6 +146,7 @@ def in_scene(
     image: Image,
     *,
     full: Number = 1.0,
+    pictures: Pictures | None = None,
     randomisation: Randomisation = Randomisation(),
     strength: Scalar = 1.0,
 ) -> NewImage:
@@ -154,6 +156,8 @@ def in_scene(
       key: The random key.
       image: The object on a black ground, in [0, 1].
       full: The brightness from which on the object hides the ground, in (0, 1]: see `mask_of`.
+      pictures: Grounds to choose from besides noise and gradients, such as `photographs`: see
+        `compose_scene`.
       randomisation: What varies, and how far.
       strength: Amount of randomisation, at least 0; may be traced. At 0 the image is given back.
 
@@ -161,7 +165,7 @@ def in_scene(
       The scene, in [0, 1]: see `compose_scene`.
 
     Raises:
-      ValueError: `full` is not in (0, 1].
+      ValueError: `full` is not in (0, 1], or the pictures do not fit the image.
 
     Reference:
       Tobin, Fong, Ray, Schneider, Zaremba, Abbeel (2017), Domain randomization for transferring
@@ -178,6 +182,7 @@ def in_scene(
         image[None],
         mask_of(image, full=full)[None],
         size=(image.shape[0], image.shape[1]),
+        pictures=pictures,
         randomisation=randomisation,
         strength=strength,
     )
@@ -210,7 +215,8 @@ def compose_scene(
       objects: Objects on a black ground, in [0, 1], none brighter than its mask.
       masks: Their opacities, in [0, 1]; a mask of zeros leaves its object out.
       size: (height, width) of the scene, in pixels.
-      pictures: Grounds to choose from, in [0, 1], at least as large as the scene.
+      pictures: Grounds to choose from, uint8 or floats in [0, 1], at least as large as the scene,
+        such as `photographs`. A third of the grounds are windows of them.
       randomisation: What varies, and how far.
       strength: Amount of randomisation, at least 0; may be traced. At 0 the objects are as they
         are, a single one centred (an odd row or column goes below and to its right), on black.
@@ -366,7 +372,7 @@ def _ground(
     room = np.array([len(pictures), *np.subtract(pictures.shape[1:3], size) + 1])
     corner = jnp.floor(start * room).astype(jnp.int32)
     window = jax.lax.dynamic_slice(jnp.asarray(pictures), (*corner, 0), (1, *size, channels))[0]
-    return jnp.where(kind < 2, ground, window)
+    return jnp.where(kind < 2, ground, unit(window))
 
 
 def _standing_out(
