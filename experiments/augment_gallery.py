@@ -7,7 +7,7 @@ A colour photograph and a handwritten digit go through every operation at the st
 or near the far end of their ranges, probabilities at 1. The digit is grey, so that hue, saturation,
 grey and channel_shuffle leave it alone. `move`, any chain of geometry, has no row of its own.
 
-The scenes are of up to four digits, at the strengths 0.25, 0.5 and 1, a column of one key: above
+The scenes are of two to four digits, at the strengths 0.25, 0.5 and 1, a column of one key: above
 with the boxes and labels that come with them, below the masks of what is seen of each digit. One
 that is not annotated is hidden for the most part. All pictures come with scikit-learn.
 
