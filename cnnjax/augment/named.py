@@ -18,8 +18,9 @@ from cnnjax.augment.colour import (
     solarise,
 )
 from cnnjax.augment.distortion import Distortion, valid_field
-from cnnjax.augment.draw import Scalar
+from cnnjax.augment.draw import Image, NewImage, Scalar
 from cnnjax.augment.motion import Motion
+from cnnjax.augment.photographs import photographs
 from cnnjax.augment.policies import AugMix, OneOf, RandAugment, Sequence, TrivialAugment, move
 from cnnjax.augment.scenes import Randomisation, in_scene
 from cnnjax.augment.transforms import (
@@ -122,7 +123,8 @@ def build(name: str, **ranges) -> Callable | None:
     - randaugment, trivialaugment, augmix: the policies of `augment.policies` over the thirteen
       operations of Cubuk et al. (2020), at strength 1 with the largest ranges of the paper.
     - scenes: domain randomisation: each object, bright on black, in a random scene: `in_scene`.
-      Its ranges are the fields of `Randomisation`, and `full`.
+      Its ranges are the fields of `Randomisation`, `full`, and `photographs`: with true, a third of
+      the grounds are windows of a photograph.
 
     Args:
       name: One of `NAMES`.
@@ -148,7 +150,7 @@ gentle_labels, gentle.
     choose("augment.name", name, NAMES)
     scenes = name == "scenes"
     fields = [field.name for field in dataclasses.fields(Randomisation if scenes else Distortion)]
-    fields += ["full"] if scenes else []
+    fields += ["full", "photographs"] if scenes else []
     for key in ranges:
         choose("augment.ranges", key, fields)
     if name == "none":
@@ -166,11 +168,21 @@ gentle_labels, gentle.
         told: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in ranges.items()
         }
-        full = told.pop("full", 1.0)
+        full, with_photographs = told.pop("full", 1.0), told.pop("photographs", False)
+        if not isinstance(with_photographs, bool):
+            raise UserError(
+                f"augment.ranges.photographs={with_photographs!r}: expected true or false"
+            )
+        show = _in_photographs if with_photographs else in_scene
         try:
-            object_in_scene = _partial(in_scene, full=full, randomisation=Randomisation(**told))
+            object_in_scene = _partial(show, full=full, randomisation=Randomisation(**told))
         except ValueError as error:
             raise UserError(f"augment.ranges: {error}") from None
         return Sequence((object_in_scene,))
     given = {key: valid_field(key, value) for key, value in ranges.items()}
     return Distortion(**{**_RANGES[name], **given})
+
+
+def _in_photographs(key: PRNGKeyArray, image: Image, **options: Any) -> NewImage:
+    """As `in_scene`, before a photograph too; its channels are known when the image is."""
+    return in_scene(key, image, pictures=photographs(image.shape[-1]), **options)
