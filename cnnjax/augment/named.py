@@ -18,6 +18,7 @@ from cnnjax.augment.colour import (
 from cnnjax.augment.distortion import Distortion, valid_field
 from cnnjax.augment.policies import AugMix, OneOf, RandAugment, Sequence, TrivialAugment, move
 from cnnjax.augment.scenes import Randomisation, in_scene
+from cnnjax.augment.signals import additive_noise, gain, shift, speed, time_mask
 from cnnjax.augment.transforms import (
     draw_horizontal_flip,
     draw_rotate,
@@ -86,8 +87,18 @@ _CROP_AND_COLOUR = Sequence(
         OneOf((_partial(brighten, offset=(-0.2, 0.2)), contrast, saturation)),
     )
 )
+_SIGNALS = Sequence(
+    (
+        _partial(gain, decibels=(-3.0, 3.0)),
+        _partial(shift, fraction=(-0.1, 0.1)),
+        _partial(speed, factor=(0.9, 1.1)),
+        _partial(time_mask, fraction=(0.0, 0.1)),
+        _partial(additive_noise, deviation=(0.0, 0.1)),
+    )
+)
 _CATALOGUE: dict[str, Callable] = {
     "standard": _CROP_AND_COLOUR,
+    "signals": _SIGNALS,
     "randaugment": RandAugment(_OPERATIONS),
     "trivialaugment": TrivialAugment(_OPERATIONS),
     "augmix": AugMix(_OPERATIONS),
@@ -110,6 +121,8 @@ def build(name: str, **ranges) -> Callable | None:
       of the size in one resample, then brightness, contrast or saturation.
     - randaugment, trivialaugment, augmix: the policies of `augment.policies` over the thirteen
       operations of Cubuk et al. (2020), at strength 1 with the largest ranges of the paper.
+    - signals: for signals of a few dozen samples and of deviation 1: gain ±3 dB, a shift of up to a
+      tenth of the length, speed 1 ± 0.1, a gap of up to a tenth, noise of deviation up to 0.1.
     - scenes: domain randomisation: each object, bright on black, in a random scene: `in_scene`.
       Its ranges are the fields of `Randomisation`, and `full`.
 
