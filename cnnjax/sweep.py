@@ -386,10 +386,18 @@ def _label(label: str, run: ConfigDict, axes: Axes) -> str:
     for name in swept:
         plain = name.endswith("name") or name == "features"
         value = _written(fields.get(name))
-        words.append(value if plain else f"{name.rpartition('.')[2]} {value}")
+        words.append(value if plain else f"{_short(name)} {value}")
     if not label and "model.name" not in swept:
         words.insert(0, run.model.name)
     return ", ".join(filter(None, [label, *words]))
+
+
+def _short(name: str) -> str:
+    """The last word of a field's name; in a free section all words after the section's."""
+    for section in configs.FREE_SECTIONS:
+        if configs.within(name, section):
+            return name.removeprefix(section + ".").replace(".", " ")
+    return name.rpartition(".")[2]
 
 
 def _structure(run: Run) -> ConfigDict:
@@ -405,7 +413,11 @@ def _structure(run: Run) -> ConfigDict:
 def _group_name(run: Run) -> str:
     left_out = (*NUMERIC, *configs.LAUNCH_WIDE, "sweep", "routes")
     structure = {k: v for k, v in configs.flatten(run.config).items() if k not in left_out}
+    # Sorting, which keeps names from changing, hides the order of operations.
+    if operations := configs.operations_of(structure):
+        structure["operations"] = operations
     code = hashlib.sha256(json.dumps(structure, sort_keys=True).encode()).hexdigest()[:8]
-    augment = configs.augmentation(run.config.augment)
+    # Short, as the name of a folder: without the operations.
+    augment = re.sub(r"\(.*\)", "", configs.augmentation(run.config.augment))
     words = [run.config.model.name, *run.config.features, *([] if augment == "none" else [augment])]
     return "-".join([*words, code])

@@ -332,6 +332,36 @@ def test_distortions_of_signals_on_images_are_one_clear_error():
         study.plan_all(sweep.group(sweep.expand(config)))
 
 
+def test_composed_operations_are_trained_with(tmp_path):
+    config = small(sweep="route=linear;augment.strength=0,1", choose=())
+    config.augment.name = "sequence"
+    config.augment.ranges = {"translate_x": {"fraction": 0.1}, "brighten": {}}
+    table = launch(config, tmp_path / "composed")
+    assert set(table["augment"]) == {"sequence(translate_x,brighten)"}
+    assert table["group"].nunique() == 1
+    assert set(table["status"]) == {"done"}
+
+
+@pytest.mark.parametrize(
+    ("ranges", "message"),
+    [
+        ({"cutout": {"fraction": 2}}, "augment.ranges.cutout: fraction=2: expected"),
+        (
+            {"crop": {"new_size": (20, 20)}},
+            "augment='sequence(crop)' on dataset.name='digits': examples of shape (28, 28, 1) "
+            "become (20, 20, 1); expected the same",
+        ),
+    ],
+)
+def test_operations_that_do_not_fit_are_one_clear_error(ranges, message):
+    config = small(sweep="route=linear", choose=())
+    config.augment.name, config.augment.ranges = "sequence", ranges
+    with pytest.raises(UserError) as error:
+        study.plan_all(sweep.group(sweep.expand(config)))
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
 def test_distortions_of_images_on_signals_are_one_clear_error():
     told = r"^augment='standard' on dataset.name='mnist1d': images of shape \(2, 40, 1\): expected"
     with pytest.raises(UserError, match=told):

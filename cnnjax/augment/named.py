@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any
 
 from cnnjax.augment.colour import (
     autocontrast,
@@ -15,9 +14,9 @@ from cnnjax.augment.colour import (
     sharpen,
     solarise,
 )
+from cnnjax.augment.composed import COMPOSED, composed, scene, scene_fields
 from cnnjax.augment.distortion import Distortion, valid_field
 from cnnjax.augment.policies import AugMix, OneOf, RandAugment, Sequence, TrivialAugment, move
-from cnnjax.augment.scenes import Randomisation, in_scene
 from cnnjax.augment.signals import additive_noise, gain, shift, speed, time_mask
 from cnnjax.augment.transforms import (
     draw_horizontal_flip,
@@ -103,7 +102,7 @@ _CATALOGUE: dict[str, Callable] = {
     "trivialaugment": TrivialAugment(_OPERATIONS),
     "augmix": AugMix(_OPERATIONS),
 }
-NAMES = (*_RANGES, *_CATALOGUE, "scenes")
+NAMES = (*_RANGES, *_CATALOGUE, "scenes", *COMPOSED)
 
 
 def build(name: str, **ranges) -> Callable | None:
@@ -125,11 +124,13 @@ def build(name: str, **ranges) -> Callable | None:
       tenth of the length, speed 1 ± 0.1, a gap of up to a tenth, noise of deviation up to 0.1.
     - scenes: domain randomisation: each object, bright on black, in a random scene: `in_scene`.
       Its ranges are the fields of `Randomisation`, and `full`.
+    - sequence, one_of, some_of: of any operations of the catalogue, named by the ranges, which hold
+      the options of each: `augment.composed`.
 
     Args:
       name: One of `NAMES`.
       **ranges: Values for fields that differ from the named policy's: of `Distortion` for the first
-        five, of `Randomisation` for "scenes".
+        five, of `Randomisation` for "scenes"; operations with their options for the last three.
 
     Returns:
       The policy, to be called as `policy(key, images, labels, strength)`, or None for "none".
@@ -140,6 +141,9 @@ def build(name: str, **ranges) -> Callable | None:
     >>> from cnnjax import augment
     >>> augment.build("affine", translation=2.0).translation
     2.0
+    >>> soft = augment.build("one_of", gaussian_blur={"sigma": (0, 2)}, jpeg={})
+    >>> [operation.__name__ for operation in soft.operations]
+    ['gaussian_blur', 'jpeg']
     >>> augment.build("affine", rotatoin=2.0)
     Traceback (most recent call last):
       ...
@@ -148,9 +152,10 @@ shear, scale, translation, alpha, sigma, flip_horizontal, flip_vertical, noise, 
 gentle_labels, gentle.
     """
     choose("augment.name", name, NAMES)
+    if name in COMPOSED:
+        return composed(name, ranges)
     scenes = name == "scenes"
-    fields = [field.name for field in dataclasses.fields(Randomisation if scenes else Distortion)]
-    fields += ["full"] if scenes else []
+    fields = scene_fields() if scenes else [field.name for field in dataclasses.fields(Distortion)]
     for key in ranges:
         choose("augment.ranges", key, fields)
     if name == "none":
@@ -161,18 +166,13 @@ gentle_labels, gentle.
         if ranges:
             raise UserError(
                 f"augment.ranges={ranges}: expected none with augment.name={name!r}, whose "
-                "operations have ranges of their own"
+                "operations have ranges of their own; sequence, one_of and some_of take any"
             )
         return _CATALOGUE[name]
     if scenes:
-        told: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in ranges.items()
-        }
-        full = told.pop("full", 1.0)
         try:
-            object_in_scene = _partial(in_scene, full=full, randomisation=Randomisation(**told))
+            return Sequence((scene(ranges),))
         except ValueError as error:
             raise UserError(f"augment.ranges: {error}") from None
-        return Sequence((object_in_scene,))
     given = {key: valid_field(key, value) for key, value in ranges.items()}
     return Distortion(**{**_RANGES[name], **given})
