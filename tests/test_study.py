@@ -338,7 +338,7 @@ def test_composed_operations_are_trained_with(tmp_path):
     config.augment.ranges = {"translate_x": {"fraction": 0.1}, "brighten": {}}
     table = launch(config, tmp_path / "composed")
     assert set(table["augment"]) == {"sequence(translate_x,brighten)"}
-    assert table["group"].nunique() == 1
+    assert len(set(table["group"])) == 1
     assert set(table["status"]) == {"done"}
 
 

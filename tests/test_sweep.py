@@ -76,15 +76,15 @@ def test_axes_that_cannot_be_read_are_quoted(text, words):
     assert words in str(error.value)
 
 
-def composed(*operations: str, **fields) -> ConfigDict:
-    config = experiment(augment__name="sequence", **fields)
+def composed(*operations: str, text: str = "") -> ConfigDict:
+    config = experiment(text, augment__name="sequence")
     config.augment.ranges = {name: {} for name in operations}
     return config
 
 
 def test_the_order_of_operations_is_part_of_a_group_and_of_its_words():
     one, other = (
-        sweep.group(sweep.expand(composed(*names, sweep="augment.strength=0,1,2")))
+        sweep.group(sweep.expand(composed(*names, text="augment.strength=0,1,2")))
         for names in (("rotate", "jpeg"), ("jpeg", "rotate"))
     )
     assert len(one) == len(other) == 1
@@ -107,7 +107,7 @@ def test_an_option_of_an_operation_is_an_axis():
     assert all(list(run.config.augment.ranges) == ["rotate", "cutout"] for run in runs)
     # A pair on the command line takes the place of an axis.
     resolved = sweep.resolve(
-        composed("cutout", sweep=axis), overrides={"augment.ranges.cutout.fraction": (0.1, 0.3)}
+        composed("cutout", text=axis), overrides={"augment.ranges.cutout.fraction": (0.1, 0.3)}
     )
     assert values(sweep.expand(resolved), "augment.ranges.cutout.fraction") == [(0.1, 0.3)]
 
