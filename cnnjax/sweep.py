@@ -167,7 +167,7 @@ def resolve(
         if name != "sweep" and not configs.within(name, "routes")
     }
     resolved = configs.unflatten(configs.overlay(fields, given))
-    resolved.sweep = written(_fixed(own, given) | axes)
+    resolved.sweep = written(_fixed(own, given, fields) | axes)
     for name, declared in routes.items():
         resolved.routes[name] = declared.under(given, axes).section()
     return resolved
@@ -197,7 +197,7 @@ def expand(config: ConfigDict, axes: Mapping[str, Sequence[Any]] | None = None) 
     runs = []
     for name in names:
         route = _Route.read(name, config.routes[name]) if name else _Route("", "", "none", {}, {})
-        route_axes = _fixed(own, route.fields) | route.axes
+        route_axes = _fixed(own, route.fields, base) | route.axes
         _check_choose(config.choose, route_axes)
         fields = configs.overlay(base, route.fields)
         for values in itertools.product(*route_axes.values()):
@@ -347,13 +347,15 @@ def _covered(field: str, above: Mapping[str, Any]) -> bool:
     return any(configs.within(field, gone) for name in above for gone in configs.replaced_by(name))
 
 
-def _fixed(axes: Axes, fields: Mapping[str, Any]) -> Axes:
-    """Returns the axes that are left when `fields` are set above them."""
+def _fixed(axes: Axes, fields: Mapping[str, Any], below: Mapping[str, Any]) -> Axes:
+    """Returns the axes that are left when `fields` are set above them, and above `below`."""
+    # As in `overlay`: a policy or a network that stays what it was makes nothing meaningless.
+    other = {name: value for name, value in fields.items() if below.get(name) != value}
     left = {}
     for name, values in axes.items():
         if name in fields:
             left[name] = (fields[name],)
-        elif not _covered(name, fields):
+        elif not _covered(name, other):
             left[name] = values
     return left
 

@@ -112,6 +112,15 @@ def test_an_option_of_an_operation_is_an_axis():
     assert values(sweep.expand(resolved), "augment.ranges.cutout.fraction") == [(0.1, 0.3)]
 
 
+def test_a_policy_given_with_an_axis_of_its_options_leaves_the_axis_in_routes():
+    given = {"augment.name": "sequence", "augment.ranges.cutout.value": 1.0}
+    axis = "augment.ranges.cutout.fraction=0.2,0.5"
+    resolved = sweep.resolve(experiment("route=*", ROUTES), overrides=given, sweep=axis)
+    runs = sweep.expand(resolved)
+    assert values(runs, "augment.ranges.cutout.fraction") == [0.2, 0.5] * len(ROUTES)
+    assert set(values(runs, "augment.ranges.cutout.value")) == {1.0}
+
+
 def test_a_route_composes_its_own_operations():
     routes = {
         "a": ConfigDict({"augment": {"name": "one_of", "ranges": {"rotate": {}, "jpeg": {}}}}),
