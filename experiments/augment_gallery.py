@@ -1,29 +1,40 @@
-"""The catalogue of distortions as a picture: one row an operation, five strengths.
+"""The catalogue of distortions as pictures, and random scenes with their ground truth.
 
-    python experiments/augment_gallery.py --out=runs/augment_gallery
+    python experiments/augment_gallery.py
 
 A colour photograph and a handwritten digit go through every operation at the strengths 0.2, 0.4,
 0.6, 0.8 and 1, with one key an operation, so that a row shows one draw growing. Parameters stand at
-or near the far end of their ranges, probabilities at 1. Both pictures come with scikit-learn.
+or near the far end of their ranges, probabilities at 1. The digit is grey, so that hue, saturation,
+grey and channel_shuffle leave it alone. `move`, any chain of geometry, has no row of its own.
 
-About a minute on two CPU cores, most of it compilation. It writes photograph.jpg and
-digit.jpg. The digit is grey, so that hue, saturation, grey and channel_shuffle leave it alone.
+The scenes are of two to four digits, at the strengths 0.25, 0.5 and 1, a column of one key: above
+with the boxes and labels that come with them, below the masks of what is seen of each digit. One
+that is not annotated is hidden for the most part. All pictures come with scikit-learn.
+
+A minute or two on two CPU cores, most of it compilation. It writes augment_gallery.jpg,
+augment_gallery_digit.jpg and augment_gallery_scenes.jpg beside itself, which the README shows.
 """
 
 import functools
 import pathlib
 import sys
-from collections.abc import Callable
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from absl import app, flags
 
-_OUT = flags.DEFINE_string("out", "runs/augment_gallery", "Folder that the pictures are put in.")
+_OUT = flags.DEFINE_string(
+    "out", str(pathlib.Path(__file__).parent), "Folder that the pictures are put in."
+)
 
 STRENGTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
 PHOTOGRAPH_SIDE = 96
 TILE = 0.62  # inches
+SCENE_STRENGTHS = (0.25, 0.5, 1.0)
+SCENES = 5  # columns
+SCENE_SIZE = (64, 64)
+DIGIT_SIDE = 24
+COLOURS = ("#e69f00", "#56b4e9", "#cc79a7", "#009e73")  # Okabe and Ito's, one an object
 
 GROUPS: tuple[dict[str, dict[str, dict]], ...] = (
     {
@@ -34,6 +45,7 @@ GROUPS: tuple[dict[str, dict[str, dict]], ...] = (
             "scale": {"factor": 0.6},
             "translate_x": {"fraction": 0.2},
             "translate_y": {"fraction": 0.2},
+            "crop": {},
             "crop_and_pad": {},
             "perspective": {},
             "elastic": {},
@@ -48,6 +60,9 @@ GROUPS: tuple[dict[str, dict[str, dict]], ...] = (
             "pepper": {"fraction": 0.1},
             "coarse_salt": {"fraction": 0.1},
             "jpeg": {"quality": 3},
+        },
+        "scenes": {
+            "in_scene": {"full": 0.5},
         },
     },
     {
@@ -81,7 +96,7 @@ GROUPS: tuple[dict[str, dict[str, dict]], ...] = (
 
 
 def pictures() -> dict:
-    """A square of scikit-learn's photograph of a flower, and one of its digits."""
+    """A square of scikit-learn's photograph of a flower, and one of its digits, by file."""
     import jax
     import numpy as np
     from sklearn.datasets import load_sample_image
@@ -91,15 +106,20 @@ def pictures() -> dict:
     photograph = ops.unit(load_sample_image("flower.jpg")[40:400, 130:490])
     side = (PHOTOGRAPH_SIDE, PHOTOGRAPH_SIDE, 3)
     return {
-        "photograph": np.asarray(jax.image.resize(photograph, side, "linear")),
-        "digit": np.asarray(ops.unit(data.load("digits", None).test.images[3])),
+        "augment_gallery": np.asarray(jax.image.resize(photograph, side, "linear")),
+        "augment_gallery_digit": np.asarray(ops.unit(data.load("digits", None).test.images[3])),
     }
 
 
-def row(operation: Callable, image, number: int) -> list:
+def row(name: str, options: dict, image, number: int) -> list:
     """One draw of an operation at every strength."""
     import jax
 
+    from cnnjax import augment
+
+    if name == "crop":
+        options = {"new_size": tuple(side * 3 // 4 for side in image.shape[:2])}
+    operation = functools.partial(getattr(augment, name), **options)
     return [jax.jit(operation)(jax.random.key(number), image, strength=s) for s in STRENGTHS]
 
 
@@ -108,10 +128,9 @@ def draw(image, path: pathlib.Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
+    import numpy as np
     from matplotlib import pyplot
     from tqdm import tqdm
-
-    from cnnjax import augment
 
     # A heading takes a line of its own, in front of its operations.
     columns = [
@@ -145,17 +164,91 @@ def draw(image, path: pathlib.Path) -> None:
                 place[number, 3].text(0.5, 0.1, "given", ha="center", fontsize=8.5)
                 continue
             place[number, 0].text(y=0.5, s=name, **label)
-            operation = functools.partial(getattr(augment, name), **options)
-            for cell, tile in zip(
-                place[number, 3:], [image, *row(operation, image, number)], strict=True
-            ):
+            tiles = [image, *row(name, options, image, number)]
+            for cell, tile in zip(place[number, 3:], tiles, strict=True):
                 cell.imshow(tile[..., 0] if tile.shape[-1] == 1 else tile, **shown)
-    figure.savefig(path, dpi=110, pil_kwargs={"quality": 80})
+                # A crop is shown as small as it is, in the middle.
+                (top, left), (y, x) = np.subtract(image.shape, tile.shape)[:2] / 2, tile.shape[:2]
+                cell.set(xlim=(-left - 0.5, x + left - 0.5), ylim=(y + top - 0.5, -top - 0.5))
+    figure.savefig(path, dpi=100, pil_kwargs={"quality": 68})
     pyplot.close(figure)
 
 
+def draw_scenes(path: pathlib.Path) -> None:
+    """Draws scenes of digits before photographs and made-up grounds, with their ground truth."""
+    import jax
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import numpy as np
+    from matplotlib import colors, pyplot
+
+    from cnnjax import augment, data, ops
+    from cnnjax.data import scenes
+
+    digits = data.load("digits", None).test
+    side = (len(digits.images), DIGIT_SIDE, DIGIT_SIDE, 1)
+    images = np.asarray(jax.image.resize(ops.unit(digits.images), side, "linear"))
+
+    @jax.jit
+    @functools.partial(jax.vmap, in_axes=(0, None))
+    def make(key, strength):
+        return scenes.scene(
+            key,
+            images,
+            digits.labels,
+            size=SCENE_SIZE,
+            full=0.5,
+            least=2,
+            most=len(COLOURS),
+            channels=3,
+            pictures=augment.photographs(3),
+            strength=strength,
+        )
+
+    keys = jax.random.split(jax.random.key(0), SCENES)
+    colours = np.array([colors.to_rgb(colour) for colour in COLOURS])
+    figure, axes = pyplot.subplots(
+        2 * len(SCENE_STRENGTHS), SCENES, figsize=(8.8, 9.8), facecolor="white"
+    )
+    figure.subplots_adjust(0.09, 0.005, 0.995, 0.995, 0.05, 0.05)
+    for number, strength in enumerate(SCENE_STRENGTHS):
+        made = jax.tree.map(np.asarray, make(keys, strength))
+        for which in range(SCENES):
+            above, below = axes[2 * number : 2 * number + 2, which]
+            above.imshow(made.image[which], interpolation="nearest")
+            masks = made.masks[which]
+            inked = 1 - np.einsum("oyx,oc->yxc", masks, 1 - colours)
+            below.imshow(np.clip(inked, 0, 1), interpolation="nearest")
+            for box, label, colour in zip(
+                made.boxes[which], made.labels[which], COLOURS, strict=True
+            ):
+                if label >= 0:
+                    annotate(above, box, label, colour)
+        names = ("boxes, labels", "masks")
+        for line, name in zip(axes[2 * number : 2 * number + 2], names, strict=True):
+            line[0].set_ylabel(name, fontsize=9)
+        middle = 1 - (2 * number + 1) / len(axes)
+        figure.text(0.012, middle, f"strength {strength:g}", rotation=90, va="center", fontsize=11)
+    for each in axes.flat:
+        each.set(xticks=[], yticks=[])
+        each.spines[:].set_color("#c8ced4")
+    figure.savefig(path, dpi=100, pil_kwargs={"quality": 85})
+    pyplot.close(figure)
+
+
+def annotate(axes, box, label: int, colour: str) -> None:
+    """Draws a box, its class in a tab on top of it, or inside where there is no room."""
+    y0, x0, y1, x1 = box - 0.5
+    for ink, width in (("black", 2.2), (colour, 1.2)):
+        axes.plot([x0, x1, x1, x0, x0], [y0, y0, y1, y1, y0], color=ink, linewidth=width)
+    tab = {"facecolor": colour, "edgecolor": "black", "linewidth": 0.6, "pad": 1.2}
+    y, side = (y0 - 0.7, "bottom") if y0 > 6 else (y0 + 0.9, "top")
+    axes.text(x0 + 0.6, y, label, fontsize=8, va=side, color="black", bbox=tab)
+
+
 def main(argv: list[str]) -> None:
-    """Draws both pictures."""
+    """Draws the three pictures."""
     if len(argv) > 1:
         raise app.UsageError(f"expected no arguments, got {argv[1]!r}")
     from cnnjax import platform
@@ -166,6 +259,8 @@ def main(argv: list[str]) -> None:
     for name, image in pictures().items():
         draw(image, folder / f"{name}.jpg")
         print(folder / f"{name}.jpg")
+    draw_scenes(folder / "augment_gallery_scenes.jpg")
+    print(folder / "augment_gallery_scenes.jpg")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,9 @@ floats, `jax.jit(jax.vmap(operation))`, draws included. Each peer is used as its
 - kornia and dm_pix, augmax: whole batches, the latter two under jit and vmap;
 - torch: whole batches in plain eager code, as torchvision's functions have it.
 
+`scenes` are new pictures of up to four digits, of the size of the images, with boxes, masks and
+labels; no peer makes them.
+
 Every library runs in a process of its own, with its own threads, and waits while another is timed.
 Per operation they are timed in turn, A B C A B C …; a ratio is the median over the rounds, ours to
 the peer's images a second, and above 1 we are faster. Peers that are not installed are left out:
@@ -49,6 +52,15 @@ IMAGES = {32: 1024, 224: 32}
 SAMPLES = {32: 1024, 224: 16_000}
 """Samples of the signals that stand in the place of images of this side."""
 LEAST_SECONDS = 0.2
+IMAGE_OPERATIONS = (
+    "rotate shear_x shear_y translate_x translate_y scale crop_and_pad perspective elastic "
+    "horizontal_flip vertical_flip brighten contrast gamma_contrast invert hue saturation "
+    "channel_shuffle grey posterise solarise equalise autocontrast sharpen gaussian_blur "
+    "motion_blur additive_gaussian_noise salt pepper coarse_salt cutout emboss superpixel jpeg "
+    "clouds fog snowflakes rain fast_snowy_landscape in_scene"
+)
+"""With their defaults; `crop` and `move`, which have arguments that must be given, come beside."""
+SIGNAL_OPERATIONS = "gain shift speed pitch time_mask additive_noise"
 
 Call = Callable[[], object]
 Prepare = Callable[[int], Call]
@@ -92,16 +104,9 @@ def ours() -> Mapping[str, Prepare]:
     import jax
     import jax.numpy as jnp
 
-    from cnnjax import augment
+    from cnnjax import augment, data
+    from cnnjax.data import scenes
 
-    images = (
-        "rotate shear_x shear_y translate_x translate_y scale crop_and_pad perspective elastic "
-        "horizontal_flip vertical_flip brighten contrast gamma_contrast invert hue saturation "
-        "channel_shuffle grey posterise solarise equalise autocontrast sharpen gaussian_blur "
-        "motion_blur additive_gaussian_noise salt pepper coarse_salt cutout emboss superpixel jpeg "
-        "clouds fog snowflakes rain fast_snowy_landscape in_scene"
-    )
-    signals = "gain shift speed pitch time_mask additive_noise"
     affine = (
         augment.draw_rotate,
         augment.draw_shear_x,
@@ -109,7 +114,7 @@ def ours() -> Mapping[str, Prepare]:
         augment.draw_translate_y,
         augment.draw_translate_x,
     )
-    one_image = {name: getattr(augment, name) for name in images.split()}
+    one_image = {name: getattr(augment, name) for name in IMAGE_OPERATIONS.split()}
     one_image["affine"] = functools.partial(augment.move, draws=affine)
     found = {name: functools.partial(jitted, operation) for name, operation in one_image.items()}
     found["crop"] = lambda side: jitted(
@@ -122,6 +127,19 @@ def ours() -> Mapping[str, Prepare]:
             lambda keys, images: distort(keys[0], images, jnp.zeros(len(images), jnp.int32)), side
         )
 
+    def scenes_with_truth(side: int) -> Call:
+        digits = data.load("digits", None).train
+        make = functools.partial(
+            scenes.scene,
+            images=digits.images,
+            labels=digits.labels,
+            size=(side, side),
+            most=4,
+            channels=3,
+        )
+        keys = jax.random.split(jax.random.key(0), IMAGES[side])
+        return functools.partial(jax.jit(jax.vmap(make)), keys)
+
     def mixing(mix: Callable, side: int) -> Call:
         targets = jnp.eye(10)[jnp.arange(IMAGES[side]) % 10]
         return batchwise(lambda keys, images: mix(keys[0], images, targets), side)
@@ -133,9 +151,10 @@ def ours() -> Mapping[str, Prepare]:
 
     for name in ("standard", "randaugment", "trivialaugment", "augmix"):
         found[name] = functools.partial(policy, name)
+    found["scenes"] = scenes_with_truth
     for mix in (augment.mixup, augment.cutmix):
         found[mix.__name__] = functools.partial(mixing, mix)
-    for name in signals.split():
+    for name in SIGNAL_OPERATIONS.split():
         found[name] = functools.partial(signal, getattr(augment, name))
     return found
 
@@ -187,6 +206,7 @@ def albumentations(dtype: str) -> Mapping[str, Prepare]:
         "posterise": A.Posterize((3, 7), p=1),
         "solarise": A.Solarize((0.5, 1.0), p=1),
         "equalise": A.Equalize(mode="pil", p=1),
+        "autocontrast": A.AutoContrast(method="pil", p=1),
         "sharpen": A.Sharpen((0, 1), kernel_size=3, p=1),
         "gaussian_blur": A.GaussianBlur((13, 13), (0.0, 1.5), p=1),
         "motion_blur": A.MotionBlur((3, 7), allow_shifted=False, p=1),
@@ -249,6 +269,7 @@ def kornia() -> Mapping[str, Prepare]:
         "posterise": lambda: K.RandomPosterize((3.0, 8.0), p=1),
         "solarise": lambda: K.RandomSolarize((0.5, 1.0), (0.0, 0.0), p=1),
         "equalise": lambda: K.RandomEqualize(p=1),
+        "autocontrast": lambda: K.RandomAutoContrast(p=1),
         "sharpen": lambda: K.RandomSharpness((0.0, 2.0), p=1),
         "gaussian_blur": lambda: K.RandomGaussianBlur((13, 13), (0.01, 1.5), p=1),
         "motion_blur": lambda: K.RandomMotionBlur((3, 7), (-90.0, 90.0), 0.0, p=1),
@@ -257,7 +278,7 @@ def kornia() -> Mapping[str, Prepare]:
         "pepper": lambda: K.RandomSaltAndPepperNoise((0.0, 0.1), (0.0, 0.0), p=1),
         "cutout": lambda: K.RandomErasing((0.01, 0.25), (1.0, 1.0), 0.5, p=1),
         "jpeg": lambda: K.RandomJPEG((10.0, 90.0), p=1),
-        "snowflakes": lambda: K.RandomSnow((0.1, 0.5), (1.0, 4.0), p=1),
+        "fast_snowy_landscape": lambda: K.RandomSnow((0.1, 0.5), (1.0, 4.0), p=1),
         "rain": lambda: K.RandomRain((10, 20), (5, 10), (-5, 5), p=1),
         "mixup": lambda: K.RandomMixUpV2(p=1),
         "cutmix": lambda: K.RandomCutMixV2(p=1),

@@ -40,6 +40,7 @@ from cnnjax.augment.motion import (
 from cnnjax.augment.named import NAMES, build
 from cnnjax.augment.noise import additive_gaussian_noise, coarse_salt, jpeg, pepper, salt
 from cnnjax.augment.occlusion import cutout, emboss, superpixel
+from cnnjax.augment.photographs import photographs
 from cnnjax.augment.policies import (
     AugMix,
     OneOf,
@@ -149,6 +150,7 @@ __all__ = [
     "pepper",
     "perspective",
     "perspective_matrix",
+    "photographs",
     "pitch",
     "posterise",
     "rain",

@@ -362,7 +362,7 @@ def autocontrast(
       ValueError: `amount` is not a number or a pair (low, high) in [0, 1].
     """
     image = jnp.asarray(image)
-    lowest, highest = jnp.min(image, axis=(0, 1)), jnp.max(image, axis=(0, 1))
+    lowest, highest = _extremes(image)
     span = highest - lowest
     stretched = jnp.where(span > 0, (image - lowest) / jnp.where(span > 0, span, 1), image)
     return _blended(key, image, stretched, amount, strength)
@@ -409,6 +409,21 @@ def _equalised(image: Array) -> Array:
     table = darker / jnp.maximum(most, 1)[:, None]
     level = table.ravel().at[places].get(mode="promise_in_bounds")
     return jnp.where(most == 0, image, level)
+
+
+def _extremes(image: Array) -> tuple[Array, Array]:
+    """The least and the greatest value of each channel.
+
+    In two steps, from rows that both of them read: a CPU reduces long rows nine times as fast as it
+    does triples, and rows with one reader each would be made triples again by the compiler.
+    """
+    _, width, channels = image.shape
+    rows = image.reshape(len(image), width * channels)
+    lowest, highest = (reduce(rows, axis=0) for reduce in (jnp.min, jnp.max))
+    return (
+        jnp.min(lowest.reshape(width, channels), axis=0),
+        jnp.max(highest.reshape(width, channels), axis=0),
+    )
 
 
 def _grey(image: Array) -> Array:

@@ -11,6 +11,8 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from jaxtyping import PRNGKeyArray
+
 from cnnjax.augment import (
     blur,
     colour,
@@ -21,7 +23,8 @@ from cnnjax.augment import (
     transforms,
     weather,
 )
-from cnnjax.augment.draw import Number, Range
+from cnnjax.augment.draw import Image, NewImage, Number, Range
+from cnnjax.augment.photographs import photographs
 from cnnjax.augment.policies import OneOf, Sequence, SomeOf, move
 from cnnjax.errors import UserError, choose
 
@@ -106,8 +109,8 @@ def composed(name: str, ranges: Mapping[str, Any]) -> Callable:
     Args:
       name: "sequence": all, one after another; "one_of": one for each image; "some_of": a random
         subset for each image.
-      ranges: Options by the name of an operation, {} for its defaults; those of "in_scene" are the
-        fields of `Randomisation`, and `full`. With "some_of" also `least` and `most`, how many
+      ranges: Options by the name of an operation, {} for its defaults; those of "in_scene" are
+        those of `scene`. With "some_of" also `least` and `most`, how many
         operations an image gets at least and at most.
 
     Returns:
@@ -145,25 +148,35 @@ def composed(name: str, ranges: Mapping[str, Any]) -> Callable:
 
 
 def scene(options: Mapping[str, Any]) -> Callable:
-    """Builds `in_scene` from the fields of `Randomisation`, and `full`.
+    """Builds `in_scene` from what a configuration tells of it.
 
     Args:
-      options: Their values; pairs may be lists.
+      options: The fields of `Randomisation`, where pairs may be lists, `full`, and `photographs`:
+        with true, a third of the grounds are windows of a photograph.
 
     Returns:
       The operation, `(key, image, *, strength)`.
 
     Raises:
-      ValueError: A number is outside its range.
+      ValueError: A number is outside its range, or `photographs` is neither true nor false.
     """
     told = {key: _tuple(value) for key, value in options.items()}
-    full = told.pop("full", 1.0)
-    return functools.partial(scenes.in_scene, full=full, randomisation=scenes.Randomisation(**told))
+    full, with_photographs = told.pop("full", 1.0), told.pop("photographs", False)
+    if not isinstance(with_photographs, bool):
+        raise ValueError(f"photographs={with_photographs!r}: expected true or false")
+    show = _in_photographs if with_photographs else scenes.in_scene
+    return functools.partial(show, full=full, randomisation=scenes.Randomisation(**told))
 
 
 def scene_fields() -> list[str]:
     """Names what `scene` takes."""
-    return [*(field.name for field in dataclasses.fields(scenes.Randomisation)), "full"]
+    fields = [field.name for field in dataclasses.fields(scenes.Randomisation)]
+    return [*fields, "full", "photographs"]
+
+
+def _in_photographs(key: PRNGKeyArray, image: Image, **options: Any) -> NewImage:
+    """As `in_scene`, before a photograph too; its channels are known when the image is."""
+    return scenes.in_scene(key, image, pictures=photographs(image.shape[-1]), **options)
 
 
 def _checked(name: str, options: Any) -> dict[str, Any]:

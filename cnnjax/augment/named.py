@@ -123,7 +123,8 @@ def build(name: str, **ranges) -> Callable | None:
     - signals: for signals of a few dozen samples and of deviation 1: gain ±3 dB, a shift of up to a
       tenth of the length, speed 1 ± 0.1, a gap of up to a tenth, noise of deviation up to 0.1.
     - scenes: domain randomisation: each object, bright on black, in a random scene: `in_scene`.
-      Its ranges are the fields of `Randomisation`, and `full`.
+      Its ranges are the fields of `Randomisation`, `full`, and `photographs`: with true, a third of
+      the grounds are windows of a photograph.
     - sequence, one_of, some_of: of any operations of the catalogue, named by the ranges, which hold
       the options of each: `augment.composed`.
 

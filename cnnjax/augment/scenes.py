@@ -17,7 +17,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Num, PRNGKeyArray
 
 from cnnjax.augment import draw
 from cnnjax.augment.colour import gamma_contrast
@@ -26,9 +26,10 @@ from cnnjax.augment.geometry import SMALLEST_SCALE, affine_matrix
 from cnnjax.augment.motion import Motion, compose, move_image
 from cnnjax.augment.transforms import LARGEST_CORNER, draw_perspective
 from cnnjax.augment.weather import octave_noise
+from cnnjax.ops.pixels import unit
 
 Size = tuple[int, int]
-Pictures = Float[Array | np.ndarray, "pictures picture_height picture_width channels"]
+Pictures = Num[Array | np.ndarray, "pictures picture_height picture_width channels"]
 
 
 _RANGES = ("scale", "distractor_size", "gain", "gamma")
@@ -56,7 +57,9 @@ class Randomisation:
         texture departs half as far.
       contrast: What the brightness of an object differs by from the ground's mean in each channel,
         at least, at any strength, before the relief; 0 to 0.5.
-      gain: Factor on the brightness of the scene, or a pair to draw it from, at least 0.
+      gain: The light L, or a pair to draw it from, at least 0. Up to 1 it is a factor on the values
+        of the scene, x·L; a brighter one gives x·L / (1 + (L − 1)·x), which leaves white and black
+        as they are and changes a small difference by a factor between 1/L and L.
       slope: Fraction g: along a random direction the light falls or rises by a factor in 1 ± g.
       gamma: Exponent on the values of the scene, or a pair to draw it from, at least 0.
 
@@ -143,6 +146,7 @@ def in_scene(
     image: Image,
     *,
     full: Number = 1.0,
+    pictures: Pictures | None = None,
     randomisation: Randomisation = Randomisation(),
     strength: Scalar = 1.0,
 ) -> NewImage:
@@ -152,6 +156,8 @@ def in_scene(
       key: The random key.
       image: The object on a black ground, in [0, 1].
       full: The brightness from which on the object hides the ground, in (0, 1]: see `mask_of`.
+      pictures: Grounds to choose from besides noise and gradients, such as `photographs`: see
+        `compose_scene`.
       randomisation: What varies, and how far.
       strength: Amount of randomisation, at least 0; may be traced. At 0 the image is given back.
 
@@ -159,7 +165,7 @@ def in_scene(
       The scene, in [0, 1]: see `compose_scene`.
 
     Raises:
-      ValueError: `full` is not in (0, 1].
+      ValueError: `full` is not in (0, 1], or the pictures do not fit the image.
 
     Reference:
       Tobin, Fong, Ray, Schneider, Zaremba, Abbeel (2017), Domain randomization for transferring
@@ -176,6 +182,7 @@ def in_scene(
         image[None],
         mask_of(image, full=full)[None],
         size=(image.shape[0], image.shape[1]),
+        pictures=pictures,
         randomisation=randomisation,
         strength=strength,
     )
@@ -208,7 +215,8 @@ def compose_scene(
       objects: Objects on a black ground, in [0, 1], none brighter than its mask.
       masks: Their opacities, in [0, 1]; a mask of zeros leaves its object out.
       size: (height, width) of the scene, in pixels.
-      pictures: Grounds to choose from, in [0, 1], at least as large as the scene.
+      pictures: Grounds to choose from, uint8 or floats in [0, 1], at least as large as the scene,
+        such as `photographs`. A third of the grounds are windows of them.
       randomisation: What varies, and how far.
       strength: Amount of randomisation, at least 0; may be traced. At 0 the objects are as they
         are, a single one centred (an odd row or column goes below and to its right), on black.
@@ -364,7 +372,7 @@ def _ground(
     room = np.array([len(pictures), *np.subtract(pictures.shape[1:3], size) + 1])
     corner = jnp.floor(start * room).astype(jnp.int32)
     window = jax.lax.dynamic_slice(jnp.asarray(pictures), (*corner, 0), (1, *size, channels))[0]
-    return jnp.where(kind < 2, ground, window)
+    return jnp.where(kind < 2, ground, unit(window))
 
 
 def _standing_out(
@@ -423,10 +431,15 @@ def _lit(
     randomisation: Randomisation,
     strength: Array,
 ) -> NewImage:
-    """The scene under a light of its own: x^γ · gain · (1 + slope · ramp), clipped to [0, 1]."""
+    """The scene under a light of its own: v = x^γ becomes L·v / (1 + max(L − 1, 0)·v).
+
+    L is gain · (1 + slope · ramp). A dim light multiplies; a bright one cannot, or all that it
+    takes beyond 1 would be white, and an object lost on its ground.
+    """
     slopes = (-randomisation.slope, randomisation.slope)
-    gain = jnp.maximum(_parameter(u[0], randomisation.gain, 1.0, strength), 0)
+    gain = _parameter(u[0], randomisation.gain, 1.0, strength)
     slope = _parameter(u[1], slopes, 0.0, strength)
     light = gain * (1 + slope * _ramp(u[2], (image.shape[0], image.shape[1])))
+    light = jnp.maximum(light, 0)[..., None]
     bent = gamma_contrast(gamma_key, image, gamma=randomisation.gamma, strength=strength)
-    return jnp.clip(bent * light[..., None], 0, 1)
+    return jnp.clip(bent * light / (1 + jnp.maximum(light - 1, 0) * bent), 0, 1)

@@ -57,7 +57,7 @@ def scene(
     least: int = 1,
     most: int = 1,
     channels: int | None = None,
-    pictures: Float[Array | np.ndarray, "pictures picture_height picture_width channels"]
+    pictures: Num[Array | np.ndarray, "pictures picture_height picture_width channels"]
     | None = None,
     randomisation: Randomisation = Randomisation(),  # noqa: B008
     strength: float | Float[Array, ""] = 1.0,
@@ -75,7 +75,8 @@ def scene(
       most: The largest number, at least 1; every number between is as likely. With 1, strength 0
         shows the plain object in the middle; with more, they are spread at any strength.
       channels: Of the scene; grey objects can be put into a coloured one. None keeps the images'.
-      pictures: Grounds to choose from, in [0, 1], at least as large as the scene, of its channels.
+      pictures: Grounds to choose from besides noise and gradients, uint8 or floats in [0, 1], at
+        least as large as the scene, of its channels; such as `augment.photographs`.
       randomisation: What varies, and how far.
       strength: Amount of randomisation, at least 0; may be traced.
 

@@ -4,8 +4,10 @@ Operations are found by their signature, (key, image, *, …) or (key, signal, *
 does not have fails. Each is compiled three times, for as many checks as that serves.
 """
 
+import ast
 import functools
 import inspect
+import pathlib
 import re
 from typing import NamedTuple
 
@@ -155,6 +157,32 @@ def in_range(name, results):
 
 def test_every_operation_is_here():
     assert set(CASES) == set(FOUND)
+
+
+def constant(script, name):
+    """What a script of experiments/ has under a name, unrun: two with the same flags cannot be."""
+    path = pathlib.Path(__file__).resolve().parents[2] / "experiments" / script
+    for node in ast.parse(path.read_text()).body:
+        targets = getattr(node, "targets", [getattr(node, "target", None)])
+        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+            return ast.literal_eval(node.value)
+    raise AssertionError(f"{script} has no {name}")
+
+
+def test_the_gallery_shows_every_operation_on_images():
+    groups = constant("augment_gallery.py", "GROUPS")
+    shown = [name for side in groups for operations in side.values() for name in operations]
+    # Any chain of what has a row of its own.
+    assert sorted([*shown, "move"]) == sorted(name for name in FOUND if FOUND[name] == "image")
+
+
+def test_every_operation_is_timed():
+    timed = [
+        name
+        for names in ("IMAGE_OPERATIONS", "SIGNAL_OPERATIONS")
+        for name in constant("augment_speed.py", names).split()
+    ]
+    assert sorted([*timed, "crop", "move"]) == sorted(FOUND)
 
 
 def test_every_parameter_has_its_keyword_and_a_default(name):

@@ -93,6 +93,50 @@ def test_the_light_is_a_plane():
     assert np.all(slope / image.mean((1, 2)) < 0.3 + 1e-4)
 
 
+def test_no_light_hides_an_object_on_its_ground():
+    mask = np.zeros((1, 12, 12), np.float32)
+    mask[:, 2:10, 2:10] = 1
+    light = {name: getattr(augment.Randomisation(), name) for name in ("gain", "slope", "gamma")}
+    randomisation = dataclasses.replace(STILL, contrast=0.3, **light)
+
+    @jax.jit
+    @functools.partial(jax.vmap, in_axes=(0, None))
+    def many(key, strength):
+        return augment.compose_scene(
+            key,
+            mask[..., None].repeat(3, -1),
+            mask,
+            size=(12, 12),
+            randomisation=randomisation,
+            strength=strength,
+        ).image
+
+    keys = jax.random.split(jax.random.key(5), 3000)
+    # The light may take much of the contrast of 0.3; at its brightest and darkest, this is left.
+    for strength, left in ((0.25, 0.25), (0.5, 0.2), (1.0, 0.09), (1.5, 0.03)):
+        image = np.asarray(many(keys, strength))
+        assert image.min() >= 0
+        assert image.max() <= 1
+        across = [np.abs(image[:, 2:10, i] - image[:, 2:10, i + 1]) for i in (1, 9)]
+        across += [np.abs(image[:, i, 2:10] - image[:, i + 1, 2:10]) for i in (1, 9)]
+        assert min(each.min() for each in across) > left
+
+
+def test_a_bright_light_changes_a_difference_by_its_own_factor_at_most():
+    # An object that grows brighter from column to column, in colours of which some reach white.
+    light, steps = 2.5, np.linspace(0, 1, 20, dtype=np.float32)
+    objects = np.broadcast_to(steps[:, None], (*SIZE, 1))[None]
+    masks = np.ones((1, *SIZE), np.float32)
+    dim, bright = (
+        np.asarray(compose(objects, masks, gain=gain, contrast=0.0).image)[..., 0]
+        for gain in (1.0, light)
+    )
+    np.testing.assert_array_less(dim - 1e-6, bright)
+    rise = np.diff(bright, axis=2) / np.diff(dim, axis=2)
+    assert 1 / light - 1e-3 < rise.min()
+    assert rise.max() < light + 1e-3
+
+
 def test_a_third_of_the_grounds_are_windows_of_a_picture():
     pictures = np.random.default_rng(0).random((2, 24, 23, 1)).astype(np.float32)
     nothing = np.zeros((1, *SIZE, 1), np.float32), np.zeros((1, *SIZE), np.float32)
