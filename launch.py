@@ -154,7 +154,14 @@ def parse(argv: Sequence[str]) -> tuple[flags.FlagValues, ConfigDict]:
     for word in words[1:]:
         if match := re.match(r"--?(?:no)?config\.routes\.([^.=]*)", word):
             configs.choose("--config.routes", match[1], list(config.routes))
-    values = define(copy.deepcopy(config), words)  # which flags change in place
+    shown = copy.deepcopy(config)  # which flags change in place
+    for word in words[1:]:
+        if match := re.match(r"--?(?:no)?config\.([^=]*)", word):
+            section, key = configs.holder_of(shown, match[1])  # flags make no sections
+            # Flags keep a field's type, but a range is a number or a pair, whatever the file has.
+            if "augment.ranges." in match[1] and key in section:
+                del section[key]
+    values = define(shown, words)
     for flag in flags.FLAGS.get_flags_for_module("absl.logging"):
         values[flag.name] = flag
     try:

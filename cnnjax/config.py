@@ -9,6 +9,7 @@ A configuration is handled here in two shapes: as an `ml_collections.ConfigDict`
 the command line are laid over each other by `overlay`.
 """
 
+import ast
 import difflib
 import functools
 import importlib.util
@@ -19,7 +20,7 @@ import pathlib
 import re
 import traceback
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ml_collections import ConfigDict, config_dict
@@ -66,6 +67,8 @@ _REPLACES = {
     "augment.name": ("augment.ranges",),
 }
 """Setting the one makes what was said of the other meaningless: it falls back to its default."""
+
+_NUMBER = r"-?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 
 
 def default() -> ConfigDict:
@@ -191,20 +194,17 @@ def ordered(fields: Mapping[str, Any]) -> ConfigDict:
 
 
 def flatten(config: ConfigDict | Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the fields of a configuration by their dotted names, in order.
+    """Returns the fields of a configuration by their dotted names, in the order they were written.
 
-    Sections without a field vanish; a tuple is one field.
+    Sections without a field vanish, but for those inside a free section, where {} says something:
+    an operation with its defaults. A tuple is one field.
 
     >>> flatten({"batch_size": 64, "model": {"name": "linear", "options": {}}})
     {'batch_size': 64, 'model.name': 'linear'}
+    >>> flatten({"augment": {"ranges": {"rotate": {"degrees": 3}, "jpeg": {}}}})
+    {'augment.ranges.rotate.degrees': 3, 'augment.ranges.jpeg': {}}
     """
-    fields: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, ConfigDict | Mapping):
-            fields.update({f"{key}.{inner}": leaf for inner, leaf in flatten(value).items()})
-        else:
-            fields[key] = value
-    return fields
+    return dict(_flat(config, ""))
 
 
 def unflatten(fields: Mapping[str, Any]) -> ConfigDict:
@@ -221,10 +221,34 @@ def unflatten(fields: Mapping[str, Any]) -> ConfigDict:
     """
     config = default()
     for name, value in fields.items():
-        section, _, key = name.rpartition(".")
-        holder = _section(config, section)
-        holder[key] = coerce(name, value)
+        value = coerce(name, value)
+        holder, key = holder_of(config, name)
+        holder[key] = value
     return config
+
+
+def holder_of(config: ConfigDict, name: str) -> tuple[ConfigDict, str]:
+    """Finds the section that holds a field, making what is missing of it in a free section.
+
+    Args:
+      config: A configuration; sections may be added to it.
+      name: The dotted name of a field.
+
+    Returns:
+      The section and the field's own name in it.
+
+    Raises:
+      UserError: What should be a section is a value.
+    """
+    *path, last = name.split(".")
+    for place, key in enumerate(path):
+        if key not in config and not config.is_locked:
+            config[key] = ordered({})
+        config = config[key]
+        if not isinstance(config, ConfigDict):
+            above = ".".join(path[: place + 1])
+            raise UserError(f"{name}: {above} is {config!r}, not a section")
+    return config, last
 
 
 def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -292,7 +316,8 @@ def coerce(name: str, value: Any) -> Any:
     """Returns `value` in the type of the field `name`.
 
     Whole numbers become floats where a float is expected; "a+b" and "none" become tuples where a
-    tuple of names is. Values in free sections stay as they are.
+    tuple of names is. In free sections "0.1+0.5" becomes a tuple of numbers, as an axis of a sweep
+    writes it; other values stay as they are.
 
     Raises:
       UserError: There is no such field, or the value does not fit it.
@@ -303,6 +328,8 @@ def coerce(name: str, value: Any) -> Any:
     check_name(name)
     fields = _defaults()
     if name not in fields:
+        if isinstance(value, str) and re.fullmatch(rf"{_NUMBER}(\+{_NUMBER})+", value):
+            return tuple(ast.literal_eval(number) for number in re.findall(_NUMBER, value))
         return tuple(value) if isinstance(value, list) else value
     kind = type(fields[name])
     if kind is tuple:
@@ -350,12 +377,29 @@ def steps(config: ConfigDict, examples: int) -> int:
 
 
 def augmentation(section: ConfigDict) -> str:
-    """Returns the words of an `augment` section: the policy and the mixture.
+    """Returns the words of an `augment` section: the policy, what it is composed of, the mixture.
 
-    >>> augmentation(ConfigDict({"name": "affine", "mix": "cutmix"}))
+    >>> augmentation(ConfigDict({"name": "affine", "mix": "cutmix", "ranges": {}}))
     'affine+cutmix'
+    >>> ranges = {"rotate": {"degrees": 3}, "jpeg": {}}
+    >>> augmentation(ConfigDict({"name": "sequence", "mix": "none", "ranges": ranges}))
+    'sequence(rotate,jpeg)'
     """
-    return "+".join(word for word in (section.name, section.mix) if word != "none") or "none"
+    operations = operations_of(flatten({"augment": section}))
+    told = ",".join(each.rpartition(".")[2] for each in operations)
+    policy = f"{section.name}({told})" if told else section.name
+    return "+".join(word for word in (policy, section.mix) if word != "none") or "none"
+
+
+def operations_of(fields: Mapping[str, Any]) -> list[str]:
+    """Returns the operations that `augment.ranges` names, in order: it is part of the program.
+
+    >>> operations_of({"augment.ranges.rotate.degrees": 3, "augment.ranges.jpeg": {}})
+    ['augment.ranges.rotate', 'augment.ranges.jpeg']
+    """
+    names = (f"{name}." if value == {} else name for name, value in fields.items())
+    found = (re.match(r"((?:.*\.)?augment\.ranges\.[^.]+)\.", name) for name in names)
+    return list(dict.fromkeys(match[1] for match in found if match))
 
 
 def validate(config: ConfigDict) -> None:
@@ -435,7 +479,21 @@ def difference(old: Mapping[str, Any], new: ConfigDict) -> str | None:
         there, here = (side.get(name, "(not set)") for side in (before, after))
         if there != here:
             return f"{name}={_shown(there)} there, {_shown(here)} here"
-    return None
+    there, here = (", ".join(operations_of(side)) for side in (before, after))
+    return f"{there} there, {here} here" if there != here else None
+
+
+def _flat(config: ConfigDict | Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    # A ConfigDict made of a plain dict shows its fields sorted, but holds them as written.
+    held = config._fields if isinstance(config, ConfigDict) else config
+    for key in held:
+        name, value = f"{prefix}{key}", config[key]
+        if not isinstance(value, ConfigDict | Mapping):
+            yield name, value
+        elif len(value):
+            yield from _flat(value, f"{name}.")
+        elif any(name.startswith(section + ".") for section in FREE_SECTIONS):
+            yield name, {}
 
 
 @functools.cache
@@ -469,15 +527,6 @@ def _shown(value: Any) -> str:
 
 def _at(config: ConfigDict, name: str) -> Any:
     for key in name.split("."):
-        config = config[key]
-    return config
-
-
-def _section(config: ConfigDict, name: str) -> ConfigDict:
-    """Finds a section, making it where it is free to be made."""
-    for key in filter(None, name.split(".")):
-        if key not in config and not config.is_locked:
-            config[key] = ordered({})
         config = config[key]
     return config
 

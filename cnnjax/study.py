@@ -234,7 +234,12 @@ def _check_augmentation(
         return images
 
     with _about("augment", configs.augmentation(config.augment), dataset):
-        jax.eval_shape(distort, split.images[:2], split.labels[:2])
+        few = split.images[:2]
+        distorted = jax.eval_shape(distort, few, split.labels[:2])
+        if distorted.shape != few.shape:
+            raise ValueError(
+                f"examples of shape {few.shape[1:]} become {distorted.shape[1:]}; expected the same"
+            )
 
 
 @contextlib.contextmanager

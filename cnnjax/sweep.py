@@ -167,7 +167,7 @@ def resolve(
         if name != "sweep" and not configs.within(name, "routes")
     }
     resolved = configs.unflatten(configs.overlay(fields, given))
-    resolved.sweep = written(_fixed(own, given) | axes)
+    resolved.sweep = written(_fixed(own, given, fields) | axes)
     for name, declared in routes.items():
         resolved.routes[name] = declared.under(given, axes).section()
     return resolved
@@ -197,7 +197,7 @@ def expand(config: ConfigDict, axes: Mapping[str, Sequence[Any]] | None = None) 
     runs = []
     for name in names:
         route = _Route.read(name, config.routes[name]) if name else _Route("", "", "none", {}, {})
-        route_axes = _fixed(own, route.fields) | route.axes
+        route_axes = _fixed(own, route.fields, base) | route.axes
         _check_choose(config.choose, route_axes)
         fields = configs.overlay(base, route.fields)
         for values in itertools.product(*route_axes.values()):
@@ -347,13 +347,15 @@ def _covered(field: str, above: Mapping[str, Any]) -> bool:
     return any(configs.within(field, gone) for name in above for gone in configs.replaced_by(name))
 
 
-def _fixed(axes: Axes, fields: Mapping[str, Any]) -> Axes:
-    """Returns the axes that are left when `fields` are set above them."""
+def _fixed(axes: Axes, fields: Mapping[str, Any], below: Mapping[str, Any]) -> Axes:
+    """Returns the axes that are left when `fields` are set above them, and above `below`."""
+    # As in `overlay`: a policy or a network that stays what it was makes nothing meaningless.
+    other = {name: value for name, value in fields.items() if below.get(name) != value}
     left = {}
     for name, values in axes.items():
         if name in fields:
             left[name] = (fields[name],)
-        elif not _covered(name, fields):
+        elif not _covered(name, other):
             left[name] = values
     return left
 
@@ -386,10 +388,18 @@ def _label(label: str, run: ConfigDict, axes: Axes) -> str:
     for name in swept:
         plain = name.endswith("name") or name == "features"
         value = _written(fields.get(name))
-        words.append(value if plain else f"{name.rpartition('.')[2]} {value}")
+        words.append(value if plain else f"{_short(name)} {value}")
     if not label and "model.name" not in swept:
         words.insert(0, run.model.name)
     return ", ".join(filter(None, [label, *words]))
+
+
+def _short(name: str) -> str:
+    """The last word of a field's name; in a free section all words after the section's."""
+    for section in configs.FREE_SECTIONS:
+        if configs.within(name, section):
+            return name.removeprefix(section + ".").replace(".", " ")
+    return name.rpartition(".")[2]
 
 
 def _structure(run: Run) -> ConfigDict:
@@ -405,7 +415,11 @@ def _structure(run: Run) -> ConfigDict:
 def _group_name(run: Run) -> str:
     left_out = (*NUMERIC, *configs.LAUNCH_WIDE, "sweep", "routes")
     structure = {k: v for k, v in configs.flatten(run.config).items() if k not in left_out}
+    # Sorting, which keeps names from changing, hides the order of operations.
+    if operations := configs.operations_of(structure):
+        structure["operations"] = operations
     code = hashlib.sha256(json.dumps(structure, sort_keys=True).encode()).hexdigest()[:8]
-    augment = configs.augmentation(run.config.augment)
+    # Short, as the name of a folder: without the operations.
+    augment = re.sub(r"\(.*\)", "", configs.augmentation(run.config.augment))
     words = [run.config.model.name, *run.config.features, *([] if augment == "none" else [augment])]
     return "-".join([*words, code])

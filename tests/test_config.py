@@ -49,6 +49,38 @@ def test_flattened_and_back():
     assert configs.unflatten(configs.flatten(config)) == config
 
 
+COMPOSED = {"rotate": {"degrees": (-5, 5)}, "jpeg": {}, "cutout": {"value": 0.0, "fraction": 0.3}}
+
+
+def test_operations_keep_their_order_and_their_defaults():
+    config = valid(augment__name="sequence")
+    config.augment.ranges = COMPOSED
+    there_and_back = configs.unflatten(configs.flatten(config))
+    assert there_and_back.augment.ranges.to_dict() == COMPOSED
+    assert list(there_and_back.augment.ranges) == ["rotate", "jpeg", "cutout"]
+    written = json.loads(configs.to_json(there_and_back))
+    assert list(written["augment"]["ranges"]) == ["rotate", "jpeg", "cutout"]
+    assert configs.difference(written, there_and_back) is None
+
+
+def test_a_workdir_of_another_order_of_operations_is_another():
+    config, other = valid(augment__name="sequence"), valid(augment__name="sequence")
+    for name in COMPOSED:
+        config.augment.ranges[name] = COMPOSED[name]
+    for name in reversed(COMPOSED):
+        other.augment.ranges[name] = COMPOSED[name]
+    told = configs.difference(json.loads(configs.to_json(config)), other)
+    assert told == (
+        "augment.ranges.rotate, augment.ranges.jpeg, augment.ranges.cutout there, "
+        "augment.ranges.cutout, augment.ranges.jpeg, augment.ranges.rotate here"
+    )
+
+
+def test_a_field_has_no_fields():
+    with pytest.raises(UserError, match=r"augment.ranges.jpeg is 3, not a section"):
+        configs.unflatten({"augment.ranges.jpeg": 3, "augment.ranges.jpeg.quality": 5})
+
+
 def test_routes_keep_their_order():
     config = configs.default()
     for name in "zebra", "ant", "mole":
@@ -69,6 +101,9 @@ def test_routes_keep_their_order():
         ("invariance.initial", False, False),
         ("model.options.width", 7, 7),
         ("invariance.transformations.shear", [0.1], (0.1,)),
+        ("augment.ranges.rotate.degrees", "-3+0.5", (-3, 0.5)),
+        ("augment.ranges.rotate.degrees", "1e-3+1e+2", (0.001, 100.0)),
+        ("augment.ranges.rotate.border", "edge", "edge"),
     ],
 )
 def test_values_take_the_type_of_their_field(name, value, expected):

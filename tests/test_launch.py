@@ -195,6 +195,47 @@ def test_fields_on_the_command_line(calls, word, field, value):
         assert {member[field] for member in fields(calls[0])} == {value}
 
 
+def test_operations_on_the_command_line(calls):
+    words = [
+        "--config.augment.name=sequence",
+        "--config.augment.ranges.rotate.degrees=(0.0,2.0)",
+        "--config.augment.ranges.jpeg={}",
+        "--config.augment.ranges.cutout.fraction=0.3",
+        "--config.augment.ranges.cutout.value=0.0",
+    ]
+    assert run("--config=small.py", *words) == 0
+    ranges = calls[0]["config"].augment.ranges
+    told = {"rotate": {"degrees": (0.0, 2.0)}, "jpeg": {}, "cutout": {"fraction": 0.3, "value": 0}}
+    assert ranges.to_dict() == told
+    assert list(ranges) == list(told)
+
+
+def test_a_number_on_the_command_line_takes_the_place_of_a_pair_in_the_file(calls, tmp_path):
+    ranges = "{'rotate': {'degrees': (0, 2), 'fill': 1.0}}"
+    added = f"    config.augment.name = 'sequence'\n    config.augment.ranges = {ranges}\n"
+    (tmp_path / "small.py").write_text(EXPERIMENT.replace("    return", f"{added}    return"))
+    assert run("--config=small.py", "--config.augment.ranges.rotate.degrees=3") == 0
+    found = calls[0]["config"].augment.ranges.to_dict()
+    assert found == {"rotate": {"degrees": 3, "fill": 1.0}}
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("rotat.degrees=3", "augment.ranges='rotat': did you mean 'rotate'? "),
+        ("rotate.degree=3", "augment.ranges.rotate='degree': did you mean 'degrees'? "),
+        ("rotate=3", "augment.ranges.rotate=3: expected its options, or {} for the defaults"),
+        ("jpeg.quality=900", "augment.ranges.jpeg: quality=900: expected a number or a pair"),
+    ],
+)
+def test_operations_that_cannot_be_built_end_in_one_line(calls, capsys, word, told):
+    words = ["--config.augment.name=sequence", f"--config.augment.ranges.{word}"]
+    assert run("--config=small.py", *words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"launch.py: {told}")
+    assert calls == []
+
+
 def test_the_data_folder(calls, monkeypatch, tmp_path):
     (tmp_path / "data").mkdir()
     run("--config=small.py")

@@ -303,6 +303,71 @@ def test_a_distortion_that_signals_do_not_know_is_one_clear_error():
         study.plan_all(sweep.group(sweep.expand(sweep.resolve(config))))
 
 
+def on_signals(name, **ranges):
+    """A launch on signals that is over at once."""
+    config = configs.default()
+    config.name, config.steps, config.batch_size = "signals", 3, 16
+    config.dataset.name, config.model.name = "mnist1d", "mnist1d_mlp"
+    config.augment.name = name
+    config.augment.ranges = ranges
+    config.invariance.transformations = ConfigDict({"noise": (0.5,)})
+    config.invariance.initial, config.invariance.examples = False, 50
+    return sweep.resolve(config)
+
+
+def test_signals_are_trained_with_distortions_of_their_own(tmp_path):
+    table = launch(on_signals("signals"), tmp_path / "signals")
+    assert set(table["augment"]) == {"signals"}
+    assert set(table["status"]) == {"done"}
+
+
+def test_distortions_of_signals_on_images_are_one_clear_error():
+    config = small(sweep="route=linear", choose=())
+    config.augment.name = "signals"
+    told = (
+        r"^augment='signals' on dataset.name='digits': images of shape \(2, 28, 28, 1\): "
+        r"expected \(batch, length, channels\) for gain$"
+    )
+    with pytest.raises(UserError, match=told):
+        study.plan_all(sweep.group(sweep.expand(config)))
+
+
+def test_composed_operations_are_trained_with(tmp_path):
+    config = small(sweep="route=linear;augment.strength=0,1", choose=())
+    config.augment.name = "sequence"
+    config.augment.ranges = {"translate_x": {"fraction": 0.1}, "brighten": {}}
+    table = launch(config, tmp_path / "composed")
+    assert set(table["augment"]) == {"sequence(translate_x,brighten)"}
+    assert len(set(table["group"])) == 1
+    assert set(table["status"]) == {"done"}
+
+
+@pytest.mark.parametrize(
+    ("ranges", "message"),
+    [
+        ({"cutout": {"fraction": 2}}, "augment.ranges.cutout: fraction=2: expected"),
+        (
+            {"crop": {"new_size": (20, 20)}},
+            "augment='sequence(crop)' on dataset.name='digits': examples of shape (28, 28, 1) "
+            "become (20, 20, 1); expected the same",
+        ),
+    ],
+)
+def test_operations_that_do_not_fit_are_one_clear_error(ranges, message):
+    config = small(sweep="route=linear", choose=())
+    config.augment.name, config.augment.ranges = "sequence", ranges
+    with pytest.raises(UserError) as error:
+        study.plan_all(sweep.group(sweep.expand(config)))
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_distortions_of_images_on_signals_are_one_clear_error():
+    told = r"^augment='standard' on dataset.name='mnist1d': images of shape \(2, 40, 1\): expected"
+    with pytest.raises(UserError, match=told):
+        study.plan_all(sweep.group(sweep.expand(on_signals("standard"))))
+
+
 def test_mixtures_are_trained_with_and_told_apart(tmp_path):
     config = small()
     config.routes.linear.augment = ConfigDict({"mix": "cutmix"})

@@ -76,6 +76,64 @@ def test_axes_that_cannot_be_read_are_quoted(text, words):
     assert words in str(error.value)
 
 
+def composed(*operations: str, text: str = "") -> ConfigDict:
+    config = experiment(text, augment__name="sequence")
+    config.augment.ranges = {name: {} for name in operations}
+    return config
+
+
+def test_the_order_of_operations_is_part_of_a_group_and_of_its_words():
+    one, other = (
+        sweep.group(sweep.expand(composed(*names, text="augment.strength=0,1,2")))
+        for names in (("rotate", "jpeg"), ("jpeg", "rotate"))
+    )
+    assert len(one) == len(other) == 1
+    assert len(one[0].members) == 3
+    assert one[0].name != other[0].name
+    assert one[0].name.startswith("lenet5_modern-sequence-")
+    assert list(one[0].config.augment.ranges) == ["rotate", "jpeg"]
+    words = [configs.augmentation(group.config.augment) for (group,) in (one, other)]
+    assert words == ["sequence(rotate,jpeg)", "sequence(jpeg,rotate)"]
+
+
+def test_an_option_of_an_operation_is_an_axis():
+    axis = "augment.ranges.cutout.fraction=0.2,0+0.5"
+    runs = sweep.expand(composed("rotate", "cutout"), sweep.parse(axis))
+    assert values(runs, "augment.ranges.cutout.fraction") == [0.2, (0, 0.5)]
+    assert [run.label for run in runs] == [
+        "lenet5_modern, cutout fraction 0.2",
+        "lenet5_modern, cutout fraction 0+0.5",
+    ]
+    assert all(list(run.config.augment.ranges) == ["rotate", "cutout"] for run in runs)
+    # A pair on the command line takes the place of an axis.
+    resolved = sweep.resolve(
+        composed("cutout", text=axis), overrides={"augment.ranges.cutout.fraction": (0.1, 0.3)}
+    )
+    assert values(sweep.expand(resolved), "augment.ranges.cutout.fraction") == [(0.1, 0.3)]
+
+
+def test_a_policy_given_with_an_axis_of_its_options_leaves_the_axis_in_routes():
+    given = {"augment.name": "sequence", "augment.ranges.cutout.value": 1.0}
+    axis = "augment.ranges.cutout.fraction=0.2,0.5"
+    resolved = sweep.resolve(experiment("route=*", ROUTES), overrides=given, sweep=axis)
+    runs = sweep.expand(resolved)
+    assert values(runs, "augment.ranges.cutout.fraction") == [0.2, 0.5] * len(ROUTES)
+    assert set(values(runs, "augment.ranges.cutout.value")) == {1.0}
+
+
+def test_a_route_composes_its_own_operations():
+    routes = {
+        "a": ConfigDict({"augment": {"name": "one_of", "ranges": {"rotate": {}, "jpeg": {}}}}),
+        "b": {"augment": {"name": "some_of", "ranges": {"most": 1, "fog": {"density": 0.2}}}},
+    }
+    runs = sweep.expand(sweep.resolve(experiment("route=*", routes)))
+    assert [run.config.augment.ranges.to_dict() for run in runs] == [
+        {"rotate": {}, "jpeg": {}},
+        {"most": 1, "fog": {"density": 0.2}},
+    ]
+    assert list(runs[0].config.augment.ranges) == ["rotate", "jpeg"]
+
+
 WORDS = st.from_regex(r"[a-z][a-z_0-9]{0,6}", fullmatch=True).filter(
     lambda word: word not in ("true", "false")
 )

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any
 
 from jaxtyping import PRNGKeyArray
 
@@ -17,12 +16,12 @@ from cnnjax.augment.colour import (
     sharpen,
     solarise,
 )
+from cnnjax.augment.composed import COMPOSED, composed, scene, scene_fields
 from cnnjax.augment.distortion import Distortion, valid_field
-from cnnjax.augment.draw import Image, NewImage, Scalar
+from cnnjax.augment.draw import Scalar
 from cnnjax.augment.motion import Motion
-from cnnjax.augment.photographs import photographs
 from cnnjax.augment.policies import AugMix, OneOf, RandAugment, Sequence, TrivialAugment, move
-from cnnjax.augment.scenes import Randomisation, in_scene
+from cnnjax.augment.signals import additive_noise, gain, shift, speed, time_mask
 from cnnjax.augment.transforms import (
     Size,
     draw_crop,
@@ -97,13 +96,23 @@ _CROP_AND_COLOUR = Sequence(
         OneOf((_partial(brighten, offset=(-0.2, 0.2)), contrast, saturation)),
     )
 )
+_SIGNALS = Sequence(
+    (
+        _partial(gain, decibels=(-3.0, 3.0)),
+        _partial(shift, fraction=(-0.1, 0.1)),
+        _partial(speed, factor=(0.9, 1.1)),
+        _partial(time_mask, fraction=(0.0, 0.1)),
+        _partial(additive_noise, deviation=(0.0, 0.1)),
+    )
+)
 _CATALOGUE: dict[str, Callable] = {
     "standard": _CROP_AND_COLOUR,
+    "signals": _SIGNALS,
     "randaugment": RandAugment(_OPERATIONS),
     "trivialaugment": TrivialAugment(_OPERATIONS),
     "augmix": AugMix(_OPERATIONS),
 }
-NAMES = (*_RANGES, *_CATALOGUE, "scenes")
+NAMES = (*_RANGES, *_CATALOGUE, "scenes", *COMPOSED)
 
 
 def build(name: str, **ranges) -> Callable | None:
@@ -122,14 +131,18 @@ def build(name: str, **ranges) -> Callable | None:
       brightness, contrast or saturation.
     - randaugment, trivialaugment, augmix: the policies of `augment.policies` over the thirteen
       operations of Cubuk et al. (2020), at strength 1 with the largest ranges of the paper.
+    - signals: for signals of a few dozen samples and of deviation 1: gain ±3 dB, a shift of up to a
+      tenth of the length, speed 1 ± 0.1, a gap of up to a tenth, noise of deviation up to 0.1.
     - scenes: domain randomisation: each object, bright on black, in a random scene: `in_scene`.
       Its ranges are the fields of `Randomisation`, `full`, and `photographs`: with true, a third of
       the grounds are windows of a photograph.
+    - sequence, one_of, some_of: of any operations of the catalogue, named by the ranges, which hold
+      the options of each: `augment.composed`.
 
     Args:
       name: One of `NAMES`.
       **ranges: Values for fields that differ from the named policy's: of `Distortion` for the first
-        five, of `Randomisation` for "scenes".
+        five, of `Randomisation` for "scenes"; operations with their options for the last three.
 
     Returns:
       The policy, to be called as `policy(key, images, labels, strength)`, or None for "none".
@@ -140,6 +153,9 @@ def build(name: str, **ranges) -> Callable | None:
     >>> from cnnjax import augment
     >>> augment.build("affine", translation=2.0).translation
     2.0
+    >>> soft = augment.build("one_of", gaussian_blur={"sigma": (0, 2)}, jpeg={})
+    >>> [operation.__name__ for operation in soft.operations]
+    ['gaussian_blur', 'jpeg']
     >>> augment.build("affine", rotatoin=2.0)
     Traceback (most recent call last):
       ...
@@ -148,9 +164,10 @@ shear, scale, translation, alpha, sigma, flip_horizontal, flip_vertical, noise, 
 gentle_labels, gentle.
     """
     choose("augment.name", name, NAMES)
+    if name in COMPOSED:
+        return composed(name, ranges)
     scenes = name == "scenes"
-    fields = [field.name for field in dataclasses.fields(Randomisation if scenes else Distortion)]
-    fields += ["full", "photographs"] if scenes else []
+    fields = scene_fields() if scenes else [field.name for field in dataclasses.fields(Distortion)]
     for key in ranges:
         choose("augment.ranges", key, fields)
     if name == "none":
@@ -161,28 +178,13 @@ gentle_labels, gentle.
         if ranges:
             raise UserError(
                 f"augment.ranges={ranges}: expected none with augment.name={name!r}, whose "
-                "operations have ranges of their own"
+                "operations have ranges of their own; sequence, one_of and some_of take any"
             )
         return _CATALOGUE[name]
     if scenes:
-        told: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in ranges.items()
-        }
-        full, with_photographs = told.pop("full", 1.0), told.pop("photographs", False)
-        if not isinstance(with_photographs, bool):
-            raise UserError(
-                f"augment.ranges.photographs={with_photographs!r}: expected true or false"
-            )
-        show = _in_photographs if with_photographs else in_scene
         try:
-            object_in_scene = _partial(show, full=full, randomisation=Randomisation(**told))
+            return Sequence((scene(ranges),))
         except ValueError as error:
             raise UserError(f"augment.ranges: {error}") from None
-        return Sequence((object_in_scene,))
     given = {key: valid_field(key, value) for key, value in ranges.items()}
     return Distortion(**{**_RANGES[name], **given})
-
-
-def _in_photographs(key: PRNGKeyArray, image: Image, **options: Any) -> NewImage:
-    """As `in_scene`, before a photograph too; its channels are known when the image is."""
-    return in_scene(key, image, pictures=photographs(image.shape[-1]), **options)

@@ -4,6 +4,9 @@ A policy is called as a training step calls it, `policy(key, images, labels, str
 made of are operations of the catalogue, `operation(key, image, *, strength)` for one image, with
 their ranges set by functools.partial, or other policies. The strength is one number or one for each
 image, at least 0, and traced: another value compiles nothing again, and 0 gives the images back.
+Signals, (batch, length, channels), go through `operation(key, signal, *, strength)` likewise; what
+an operation calls its second argument says which of the two it takes. Only AugMix, which clips to
+[0, 1], is for images alone.
 
 >>> from functools import partial
 >>> import jax, jax.numpy as jnp
@@ -24,6 +27,8 @@ as if it were drawn alone; the operations of a batch are not independent of each
 """
 
 import dataclasses
+import functools
+import inspect
 from collections.abc import Callable
 
 import jax
@@ -34,8 +39,9 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from cnnjax.augment.draw import Image, Number, Scalar
 from cnnjax.augment.motion import Motion, compose, move_image
 
-Images = Float[Array | np.ndarray, "batch height width channels"]
-NewImages = Float[Array, "batch new_height new_width channels"]
+# Images (batch, height, width, channels) or signals (batch, length, channels).
+Images = Float[Array | np.ndarray, "batch *size channels"]
+NewImages = Float[Array, "batch *new_size channels"]
 Labels = Int[Array | np.ndarray, " batch"]
 Strength = Scalar | Float[Array, " batch"]
 
@@ -99,12 +105,15 @@ class Sequence:
 
         Args:
           key: The random key.
-          images: Floats in [0, 1].
+          images: Floats in [0, 1]; or signals, of any amplitude.
           labels: The images' classes; operations do not look at them, other policies may.
           strength: One for all images or one for each.
 
         Returns:
           The distorted images.
+
+        Raises:
+          ValueError: An operation on images meets signals, or the other way round.
         """
         for each, operation in zip(_keys(key, self.operations), self.operations, strict=True):
             images = _apply(operation, each, images, labels, strength)
@@ -261,6 +270,10 @@ class AugMix:
     ) -> NewImages:
         """Distorts a batch; see `Sequence` for the arguments."""
         images, batch = jnp.asarray(images), len(images)
+        if images.ndim != 4:
+            raise ValueError(
+                f"images of shape {images.shape}: expected (batch, height, width, channels)"
+            )
         share_key, mix_key, depth_key, key = jax.random.split(key, 4)
         shares = jax.random.dirichlet(share_key, jnp.full(self.width, self.alpha), (batch,))
         mixed = jax.random.beta(mix_key, self.alpha, self.alpha, (batch,))
@@ -288,15 +301,28 @@ POLICIES = (Sequence, OneOf, SomeOf, RandAugment, TrivialAugment, AugMix)
 def _apply(
     operation: Callable, key: PRNGKeyArray, images: Images, labels: Labels, strength: Strength
 ) -> Array:
-    if jnp.ndim(images) != 4:
-        raise ValueError(
-            f"images of shape {jnp.shape(images)}: expected (batch, height, width, channels)"
-        )
     if isinstance(operation, POLICIES):
         return operation(key, images, labels, strength)
+    _check_shape(operation, jnp.shape(images))
     one = lambda key, image, strength: operation(key, image, strength=strength)  # noqa: E731
     axis = 0 if jnp.ndim(strength) else None
     return jax.vmap(one, (0, 0, axis))(jax.random.split(key, len(images)), images, strength)
+
+
+def _check_shape(operation: Callable, shape: tuple[int, ...]) -> None:
+    """Refuses images for an operation on signals, and the reverse: many would take them wrongly."""
+    images, signals = "(batch, height, width, channels)", "(batch, length, channels)"
+    taken = {"image": {4: images}, "signal": {3: signals}}
+    _, subject, *_ = inspect.signature(operation).parameters
+    expected = taken.get(subject, {4: images, 3: signals})
+    if len(shape) not in expected:
+        plain = operation
+        while isinstance(plain, functools.partial):
+            plain = plain.func
+        name = getattr(plain, "__name__", repr(plain))
+        raise ValueError(
+            f"images of shape {shape}: expected {' or '.join(expected.values())} for {name}"
+        )
 
 
 def _keys(key: PRNGKeyArray, operations: tuple, more: int = 0) -> list[Array]:

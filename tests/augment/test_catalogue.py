@@ -8,6 +8,7 @@ import ast
 import functools
 import inspect
 import pathlib
+import re
 from typing import NamedTuple
 
 import jax
@@ -190,6 +191,20 @@ def test_every_parameter_has_its_keyword_and_a_default(name):
     needed = {option.name for option in options if option.default is option.empty}
     assert needed <= {"new_size", "draws"}
     assert {"strength", *CASES[name].neutral} <= {option.name for option in options}
+
+
+def test_a_configuration_reaches_it(name):
+    if name == "move":
+        pytest.skip("what neighbouring motions of a sequence become")
+    options = dict(changing(name).keywords)
+    batch, labels = subjects(name)[:3], np.zeros(3, np.int32)
+
+    def program(policy):
+        text = str(jax.make_jaxpr(policy)(KEY, batch, labels, 0.5))
+        return re.sub(r"0x[0-9a-f]+", "", text)
+
+    by_hand = program(augment.Sequence((changing(name),)))
+    assert program(augment.build("sequence", **{name: options})) == by_hand
 
 
 def test_plain_and_under_jit_and_vmap_agree(name):

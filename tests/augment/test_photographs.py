@@ -83,7 +83,7 @@ def test_plain_and_under_jit_and_vmap_agree():
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="channels=2: photographs have 1, grey, or 3, colour"):
         augment.photographs(2)
-    with pytest.raises(UserError, match=r"augment.ranges.photographs=2: expected true or false"):
+    with pytest.raises(UserError, match=r"augment.ranges: photographs=2: expected true or false"):
         augment.build("scenes", photographs=2)
     with pytest.raises(UserError, match=r"augment.ranges='photographs': there is none"):
         augment.build("affine", photographs=True)

@@ -171,6 +171,50 @@ def test_augmix_has_the_published_moments():
     np.testing.assert_allclose(np.mean(out**2), amount**2 * (4 + 1 / 3) / 3, rtol=0.04)
 
 
+SIGNAL_OPERATIONS = (
+    augment.gain,
+    functools.partial(augment.shift, fraction=(-0.3, 0.3)),
+    augment.pitch,
+)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        Sequence(SIGNAL_OPERATIONS),
+        OneOf(SIGNAL_OPERATIONS),
+        SomeOf(SIGNAL_OPERATIONS, least=1),
+        RandAugment(SIGNAL_OPERATIONS),
+        augment.build("signals"),
+    ],
+    ids=["sequence", "one_of", "some_of", "randaugment", "named"],
+)
+def test_signals_go_through_policies_as_images_do(policy):
+    signals = np.random.default_rng(0).normal(size=(7, 40, 2)).astype(np.float32)
+    labels, traces = np.zeros(7, np.int32), []
+
+    @jax.jit
+    def compiled(strength):
+        traces.append(None)
+        return policy(KEY, signals, labels, strength)
+
+    whole, half, none = (np.asarray(compiled(strength)) for strength in (1.0, 0.5, 0.0))
+    np.testing.assert_array_equal(none, signals)
+    assert whole.shape == signals.shape
+    change, gentle = (np.abs(out - signals).max(axis=(1, 2)) for out in (whole, half))
+    assert (change > 0.01).all()
+    assert np.any(change != gentle)
+    assert len(traces) == 1
+
+
+def test_a_signal_in_a_batch_is_changed_as_alone():
+    signals = np.random.default_rng(0).normal(size=(5, 40, 1)).astype(np.float32)
+    out = Sequence((augment.speed,))(KEY, signals, np.zeros(5, np.int32), 0.7)
+    keys = jax.random.split(jax.random.split(KEY, 1)[0], 5)
+    for each, signal, found in zip(keys, signals, out, strict=True):
+        np.testing.assert_allclose(augment.speed(each, signal, strength=0.7), found, atol=1e-6)
+
+
 def test_a_chain_of_motions_is_one_resample():
     image = real(1)[0][0]
     text = jax.make_jaxpr(functools.partial(GEOMETRY, KEY))(image).pretty_print()
@@ -186,6 +230,18 @@ def test_a_chain_of_motions_is_one_resample():
         (lambda: Sequence(())(KEY, *zeros(2)), "operations=.*at least one"),
         (lambda: OneOf(())(KEY, *zeros(2)), "operations=.*at least one"),
         (lambda: move(KEY, zeros(1)[0][0], draws=()), "at least one"),
+        (
+            lambda: Sequence((functools.partial(augment.gain, decibels=3),))(KEY, *zeros(2)),
+            r"^images of shape \(2, 2, 3, 1\): expected \(batch, length, channels\) for gain$",
+        ),
+        (
+            lambda: SomeOf((augment.rotate,))(KEY, jnp.zeros((2, 40, 1)), jnp.zeros(2, int)),
+            r"^images of shape \(2, 40, 1\): expected \(batch, height, width, ch.* for rotate$",
+        ),
+        (
+            lambda: AugMix(SIGNAL_OPERATIONS)(KEY, jnp.zeros((2, 40, 1)), jnp.zeros(2, int)),
+            r"^images of shape \(2, 40, 1\): expected \(batch, height, width, channels\)$",
+        ),
     ],
 )
 def test_bad_input_is_refused(make, words):

@@ -1,0 +1,281 @@
+"""Policies that a configuration composes: operations of the catalogue by name, with their options.
+
+{"rotate": {"degrees": (-10, 10)}, "translate_x": {}, "jpeg": {"quality": (30, 90)}}
+"""
+
+import dataclasses
+import functools
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jaxtyping import PRNGKeyArray
+
+from cnnjax.augment import (
+    blur,
+    colour,
+    noise,
+    occlusion,
+    scenes,
+    signals,
+    transforms,
+    weather,
+)
+from cnnjax.augment.draw import Image, NewImage, Number, Range
+from cnnjax.augment.photographs import photographs
+from cnnjax.augment.policies import OneOf, Sequence, SomeOf, move
+from cnnjax.errors import UserError, choose
+
+COMPOSED = ("sequence", "one_of", "some_of")
+
+OPERATIONS: dict[str, Callable] = {
+    operation.__name__: operation
+    for operation in (
+        blur.gaussian_blur,
+        blur.motion_blur,
+        colour.autocontrast,
+        colour.brighten,
+        colour.channel_shuffle,
+        colour.contrast,
+        colour.equalise,
+        colour.gamma_contrast,
+        colour.grey,
+        colour.hue,
+        colour.invert,
+        colour.posterise,
+        colour.saturation,
+        colour.sharpen,
+        colour.solarise,
+        noise.additive_gaussian_noise,
+        noise.coarse_salt,
+        noise.jpeg,
+        noise.pepper,
+        noise.salt,
+        occlusion.cutout,
+        occlusion.emboss,
+        occlusion.superpixel,
+        scenes.in_scene,
+        signals.additive_noise,
+        signals.gain,
+        signals.pitch,
+        signals.shift,
+        signals.speed,
+        signals.time_mask,
+        transforms.crop,
+        transforms.crop_and_pad,
+        transforms.elastic,
+        transforms.horizontal_flip,
+        transforms.perspective,
+        transforms.rotate,
+        transforms.scale,
+        transforms.shear_x,
+        transforms.shear_y,
+        transforms.translate_x,
+        transforms.translate_y,
+        transforms.vertical_flip,
+        weather.clouds,
+        weather.fast_snowy_landscape,
+        weather.fog,
+        weather.rain,
+        weather.snowflakes,
+    )
+}
+"""All that take one image or one signal; `move` is what neighbouring motions become."""
+
+_SAMPLING = ("order", "border", "fill")
+_WORDS = {
+    Range: "a number or a pair (low, high)",
+    Number: "a number",
+    str: "a word",
+    bool: "true or false",
+    int: "a whole number",
+    int | None: "a whole number or None",
+    transforms.Size: "a pair of whole numbers",
+}
+
+Told = dict[str, dict[str, Any]]
+"""Options by the name of their operation, in the order in which the operations run."""
+
+
+def composed(name: str, ranges: Mapping[str, Any]) -> Callable:
+    """Builds a policy of the operations that `ranges` names, in the order in which it names them.
+
+    In a sequence, neighbours that only move the picture (those of `augment.transforms`) become one
+    `move`, with one resample, if they agree on order, border and fill; what the first of them moves
+    off the canvas, the next can move back.
+
+    Args:
+      name: "sequence": all, one after another; "one_of": one for each image; "some_of": a random
+        subset for each image.
+      ranges: Options by the name of an operation, {} for its defaults; those of "in_scene" are
+        those of `scene`. With "some_of" also `least` and `most`, how many
+        operations an image gets at least and at most.
+
+    Returns:
+      The policy. A number that its operation refuses is a `UserError` of the first call.
+
+    Raises:
+      UserError: No operation, one or an option that is not known, or a value of another kind.
+    """
+    bounds = {}
+    if name == "some_of":
+        bounds = {key: ranges[key] for key in ("least", "most") if key in ranges}
+    told: Told = {}
+    for operation, options in ranges.items():
+        if operation in bounds:
+            continue
+        choose("augment.ranges", operation, [*OPERATIONS, *bounds])
+        told[operation] = _checked(operation, options)
+    if not told:
+        raise UserError(
+            f"augment.ranges: expected operations with augment.name={name!r}, such as "
+            "augment.ranges.rotate.degrees=15 or, with its defaults, augment.ranges.jpeg={}"
+        )
+    if name == "sequence":
+        return Sequence(tuple(each for group in _groups(told) for each in _joined(group)))
+    operations = tuple(_operation(*each) for each in told.items())
+    if name == "one_of":
+        return OneOf(operations)
+    for key, value in bounds.items():
+        if not _fits(value, int):
+            raise UserError(f"augment.ranges.{key}={value!r}: expected {_WORDS[int]}")
+    try:
+        return SomeOf(operations, **bounds)
+    except ValueError as error:
+        raise UserError(f"augment.ranges: {error}") from None
+
+
+def scene(options: Mapping[str, Any]) -> Callable:
+    """Builds `in_scene` from what a configuration tells of it.
+
+    Args:
+      options: The fields of `Randomisation`, where pairs may be lists, `full`, and `photographs`:
+        with true, a third of the grounds are windows of a photograph.
+
+    Returns:
+      The operation, `(key, image, *, strength)`.
+
+    Raises:
+      ValueError: A number is outside its range, or `photographs` is neither true nor false.
+    """
+    told = {key: _tuple(value) for key, value in options.items()}
+    full, with_photographs = told.pop("full", 1.0), told.pop("photographs", False)
+    if not isinstance(with_photographs, bool):
+        raise ValueError(f"photographs={with_photographs!r}: expected true or false")
+    show = _in_photographs if with_photographs else scenes.in_scene
+    return functools.partial(show, full=full, randomisation=scenes.Randomisation(**told))
+
+
+def scene_fields() -> list[str]:
+    """Names what `scene` takes."""
+    fields = [field.name for field in dataclasses.fields(scenes.Randomisation)]
+    return [*fields, "full", "photographs"]
+
+
+def _in_photographs(key: PRNGKeyArray, image: Image, **options: Any) -> NewImage:
+    """As `in_scene`, before a photograph too; its channels are known when the image is."""
+    return scenes.in_scene(key, image, pictures=photographs(image.shape[-1]), **options)
+
+
+def _checked(name: str, options: Any) -> dict[str, Any]:
+    """The options of an operation, if it knows them and each is of its kind."""
+    where = f"augment.ranges.{name}"
+    if not isinstance(options, Mapping):
+        raise UserError(f"{where}={options!r}: expected its options, or {{}} for the defaults")
+    if name == "in_scene":
+        for option in options:
+            choose(where, option, scene_fields())
+        return dict(options)
+    _, _, *parameters = inspect.signature(OPERATIONS[name]).parameters.values()
+    known = {each.name: each for each in parameters if each.name != "strength"}
+    checked = {}
+    for option, value in options.items():
+        kind = known[choose(where, option, known)].annotation
+        checked[option] = _tuple(value)
+        if not _fits(checked[option], kind):
+            raise UserError(f"{where}.{option}={value!r}: expected {_WORDS[kind]}")
+    for each in known.values():
+        if each.default is each.empty and each.name not in checked:
+            raise UserError(f"{where}: expected {each.name}, {_WORDS[each.annotation]}")
+    return checked
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Says whether a value is of an annotated kind: a type, a pair of types, or one of several."""
+    parts = typing.get_args(kind)
+    if typing.get_origin(kind) is types.UnionType:
+        return any(_fits(value, part) for part in parts)
+    if typing.get_origin(kind) is tuple:
+        return (
+            isinstance(value, tuple) and len(value) == len(parts) and all(map(_fits, value, parts))
+        )
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
+def _groups(told: Told) -> list[Told]:
+    """Cuts a sequence into runs of motions that one resample can do, and all else one by one."""
+    groups: list[Told] = []
+    for name, options in told.items():
+        longer = {**groups[-1], name: options} if groups else {}
+        if longer and all(map(_motion, longer)) and len(_samplings(longer)) <= 1:
+            groups[-1] = longer
+        else:
+            groups.append({name: options})
+    return groups
+
+
+def _joined(group: Told) -> list[Callable]:
+    samplings = _samplings(group)
+    # Flips and crops alone need no resample.
+    if len(group) == 1 or not samplings:
+        return [_operation(*each) for each in group.items()]
+    draws = []
+    for name, options in group.items():
+        drawn = {key: value for key, value in options.items() if key not in _SAMPLING}
+        draws.append(_named(name, _motion(name), drawn))
+    order, border, fill = samplings.pop()
+    return [functools.partial(move, draws=tuple(draws), order=order, border=border, fill=fill)]
+
+
+def _motion(name: str) -> Any:
+    """What draws an operation's motion, or None of one that does more than to move."""
+    return getattr(transforms, f"draw_{name}", None)
+
+
+def _samplings(group: Told) -> set[tuple]:
+    """How the motions of a group read between pixels and beyond the border."""
+    found = set()
+    for name, options in group.items():
+        known = inspect.signature(OPERATIONS[name]).parameters
+        if all(option in known for option in _SAMPLING):
+            found.add(tuple(options.get(option, known[option].default) for option in _SAMPLING))
+    return found
+
+
+def _operation(name: str, options: Mapping[str, Any]) -> Callable:
+    if name == "in_scene":
+        try:
+            return scene(options)
+        except ValueError as error:
+            raise UserError(f"augment.ranges.in_scene: {error}") from None
+    return _named(name, OPERATIONS[name], options)
+
+
+def _named(name: str, operation: Callable, options: Mapping[str, Any]) -> Callable:
+    """The operation with its options; what it refuses is told with its name."""
+
+    @functools.wraps(operation)
+    def named(*args: Any, **strength: Any) -> Any:
+        try:
+            return operation(*args, **options, **strength)
+        except ValueError as error:
+            words = str(error).partition("\n")[0]
+            raise UserError(f"augment.ranges.{name}: {words}") from error
+
+    return named
