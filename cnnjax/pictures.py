@@ -14,9 +14,10 @@ from cnnjax.evaluation import Plan, member_of
 def save(plans: Sequence[Plan], workdir: pathlib.Path) -> None:
     """Writes pictures.npz: what the report shows beside its numbers.
 
-    It holds every test image that a chosen member misread (`error_index`, `error_images`), and of
-    the best convolutional network its name (`network`), kernels (`kernel__NN__layer`), one input
-    and the feature maps that it makes of it (`map__NN__layer`).
+    It holds every test image that a chosen member misread (`error_index`, `error_images`), what the
+    classes are called (`class_names`), and of the best convolutional network its name (`network`),
+    kernels (`kernel__NN__layer`), one input and the feature maps that it makes of it
+    (`map__NN__layer`).
 
     Args:
       plans: The launch's groups, all of them trained.
@@ -34,7 +35,11 @@ def save(plans: Sequence[Plan], workdir: pathlib.Path) -> None:
         guesses = results.read(workdir / "predictions.parquet")
         guesses = guesses[guesses["group"].isin(groups)]
         wrong = np.unique(guesses.loc[guesses["first"] != guesses["truth"], "index"])
-        arrays |= {"error_index": wrong, "error_images": dataset.test.images[wrong]}
+        arrays |= {
+            "error_index": wrong,
+            "error_images": dataset.test.images[wrong],
+            "class_names": np.array(dataset.class_names),
+        }
     with results.replacing(workdir / "pictures.npz") as path, path.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 

@@ -228,6 +228,7 @@ def test_guesses_agree_with_the_errors_of_the_table(whole):
     pictures = np.load(workdir / "pictures.npz")
     assert set(pictures["error_index"]) == set(wrong["index"])
     assert pictures["error_images"].dtype == np.uint8
+    assert pictures["class_names"].tolist() == list("0123456789")
 
 
 def test_the_log_tells_how_it_went(whole):
