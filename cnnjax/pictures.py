@@ -49,13 +49,15 @@ def _best_convolutional(
 ) -> tuple[Plan, int, str] | None:
     """The group, the member in it and the label of the network whose inside is shown.
 
-    Validation says which is best. Where it was trained on, the test set does: this picks a picture,
-    not a result.
+    Validation says which is best. Where it was trained on, the test set does, as in the report's
+    `Study.judge`: this picks a picture, not a result.
     """
     table = results.read(workdir / "results.parquet")
     table = table[table["chosen"] & ~table["initial"] & (table["transformation"] == "none")]
     table = table[table["train_size"] == table["train_size"].max()]
-    table = table.sort_values(["validation_accuracy", "accuracy"], ascending=False, kind="stable")
+    judged = table["validation_accuracy"].notna().all()
+    by = ["validation_accuracy", "accuracy"] if judged else ["accuracy"]
+    table = table.sort_values(by, ascending=False, kind="stable")
     convolutional = {plan.group.name: plan for plan in plans if _kernels(_shapes(plan))}
     for row in table.itertuples():
         if row.group in convolutional:
