@@ -76,7 +76,6 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.dataset.name = name
     config.batch_size = budget["batch_size"]
     config.steps = budget["steps"]
-    config.augment.ranges = ConfigDict()
     if name != "digits":
         config.invariance.examples = 2000
     for route, (label, family, fields) in ROUTES.items():

@@ -68,17 +68,15 @@ CIRESAN = {
         f"ciresan{layers}": (
             f"Cireşan's {widths} network",
             "training",
-            {"epochs": epochs, "batch_size": batch, "dataset": {"canvas": 29}}
-            | deformation
-            | DECAY,
+            {"epochs": epochs, "batch_size": batch, "dataset": {"canvas": 29}} | STRONG | DECAY,
         )
     }
-    for layers, widths, epochs, batch, deformation in (
-        (2, "1000-500", 120.0, 128, STRONG),
-        (3, "1500-1000-500", 400.0, 256, STRONG),
-        (4, "2000-1500-1000-500", 600.0, 256, STRONG),
-        (5, "2500-2000-1500-1000-500", 800.0, 256, STRONG),
-        (9, "9 × 1000", 600.0, 256, STRONG),
+    for layers, widths, epochs, batch in (
+        (2, "1000-500", 120.0, 128),
+        (3, "1500-1000-500", 400.0, 256),
+        (4, "2000-1500-1000-500", 600.0, 256),
+        (5, "2500-2000-1500-1000-500", 800.0, 256),
+        (9, "9 × 1000", 600.0, 256),
     )
 }
 FAMILIES = {"lenet5": LENET5, "mlp800": MLP800} | CIRESAN

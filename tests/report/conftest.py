@@ -330,7 +330,7 @@ def save(
 
 
 ENVIRONMENT = {
-    "command": "python launch.py --config=experiments/invariance.py:digits",
+    "command": ["python", "launch.py", "--config=experiments/invariance.py:digits"],
     "git_commit": "0123456789abcdef0123456789abcdef01234567",
     "git_dirty": False,
     "python": "3.11.2",
