@@ -195,6 +195,12 @@ def flatten(config: ConfigDict | Mapping[str, Any]) -> dict[str, Any]:
 
     Sections without a field vanish; a tuple is one field.
 
+    Args:
+      config: Sections within sections.
+
+    Returns:
+      The leaves by their dotted names; `unflatten` is the way back.
+
     >>> flatten({"batch_size": 64, "model": {"name": "linear", "options": {}}})
     {'batch_size': 64, 'model.name': 'linear'}
     """
@@ -233,6 +239,13 @@ def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     `above` wins field by field. Besides, what it makes meaningless falls away: a new `steps` an old
     `epochs` and the reverse, another `model.name` the old `model.options`, another `augment.name`
     the old `augment.ranges`, unless `above` sets those too.
+
+    Args:
+      below: Values by dotted name.
+      above: Values by dotted name, which win.
+
+    Returns:
+      The fields of both; neither argument is changed.
 
     >>> overlay({"epochs": 5.0, "seed": 1}, {"steps": 100})
     {'seed': 1, 'steps': 100}
@@ -292,7 +305,14 @@ def coerce(name: str, value: Any) -> Any:
     """Returns `value` in the type of the field `name`.
 
     Whole numbers become floats where a float is expected; "a+b" and "none" become tuples where a
-    tuple of names is. Values in free sections stay as they are.
+    tuple of names is. Values in free sections stay as they are, but lists become tuples.
+
+    Args:
+      name: Dotted name of a field.
+      value: What a file, a sweep or the command line gave it.
+
+    Returns:
+      The value as the field holds it.
 
     Raises:
       UserError: There is no such field, or the value does not fit it.

@@ -269,28 +269,46 @@ def l2_pool(
 def global_average_pool(
     x: Float[Array | np.ndarray, "batch *space channels"],
 ) -> Float[Array, "batch channels"]:
-    """Takes the mean over all positions.
+    """Takes the mean over all positions, y[b, c] = (1 / positions) · Σ_p x[b, p, c].
 
     Args:
-      x: Images or signals, channels last.
+      x: Images or signals, channels last, with at least one spatial axis.
 
     Returns:
       One number for each image and channel.
 
+    Raises:
+      ValueError: There is no spatial axis.
+
     Reference: Lin, Chen and Yan, Network in network, 2013.
+
+    >>> import numpy as np
+    >>> global_average_pool(np.array([1, 2, 6], np.float32).reshape(1, 3, 1)).tolist()
+    [[3.0]]
     """
-    return jnp.mean(jnp.asarray(x), tuple(range(1, x.ndim - 1)))
+    return jnp.mean(jnp.asarray(x), _spatial_axes(x))
 
 
 def global_max_pool(
     x: Float[Array | np.ndarray, "batch *space channels"],
 ) -> Float[Array, "batch channels"]:
-    """Takes the largest value over all positions; its gradient is shared evenly among equals.
+    """Takes the largest value over all positions, y[b, c] = max_p x[b, p, c].
+
+    Its gradient is shared evenly among equals.
 
     Args:
-      x: Images or signals, channels last.
+      x: Images or signals, channels last, with at least one spatial axis.
 
     Returns:
       One number for each image and channel.
+
+    Raises:
+      ValueError: There is no spatial axis.
     """
-    return jnp.max(jnp.asarray(x), tuple(range(1, x.ndim - 1)))
+    return jnp.max(jnp.asarray(x), _spatial_axes(x))
+
+
+def _spatial_axes(x: Array | np.ndarray) -> tuple[int, ...]:
+    if x.ndim < 3:
+        raise ValueError(f"x.shape={x.shape}: expected (batch, *space, channels)")
+    return tuple(range(1, x.ndim - 1))

@@ -146,6 +146,14 @@ def test_global_pools():
     np.testing.assert_allclose(ops.global_average_pool(x[:, 0]), x[:, 0].mean(1), atol=1e-6)
 
 
+@pytest.mark.parametrize("pool", [ops.global_average_pool, ops.global_max_pool])
+def test_without_positions_there_is_nothing_to_pool(pool):
+    with pytest.raises(
+        ValueError, match=r"x\.shape=\(2, 3\): expected \(batch, \*space, channels\)"
+    ):
+        pool(np.zeros((2, 3), np.float32))
+
+
 def test_average_pool_leaves_a_constant_alone_at_the_borders():
     x = np.full((1, 5, 5, 1), 3, np.float32)
     np.testing.assert_allclose(ops.average_pool(x, 3, stride=1, padding="SAME"), x, rtol=1e-6)
