@@ -8,7 +8,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from cnnjax import config as configs
-from cnnjax import data, evaluation, results, study, sweep
+from cnnjax import data, evaluation, results, study, sweep, train
 from cnnjax.errors import UserError
 
 TIMES = ["training_seconds", "images_per_second"]
@@ -66,6 +66,29 @@ def test_every_member_has_its_rows(whole):
     full = table[table["chosen"] & (table["train_size"] == table["train_size"].max())]
     cells = full.groupby(["route", "seed"])[["initial", "transformation", "magnitude"]].apply(len)
     assert cells.tolist() == [2 * 3] * 4, "trained and at initialisation: none, translation, noise"
+
+
+def test_every_hyperparameter_is_told():
+    config = small(sweep="route=mlp;seed=3", choose=())
+    fields = {
+        **{"dataset.canvas": 30, "dataset.normalise": "signed"},
+        **{"dataset.train_on": "train+validation", "augment.ranges.rotation": 5.0},
+        **{"optimizer.name": "sgd", "optimizer.schedule": "exponential", "optimizer.warmup": 2},
+        **{"optimizer.final": 0.5, "optimizer.momentum": 0.8},
+    }
+    runs = sweep.expand(sweep.resolve(config, overrides=fields))
+    (plan,) = study.plan_all(sweep.group(runs))
+    trained = train.Trained(states=None, seconds=1.0)
+    told = evaluation._describe(plan, runs[0], 0, trained, config)
+    wanted = {name.rpartition(".")[2]: value for name, value in fields.items()}
+    wanted |= {"optimizer": wanted.pop("name"), "model_options": '{"width": 8}', "seed": 3}
+    wanted["augment_ranges"] = json.dumps({"rotation": wanted.pop("rotation")})
+    assert {name: told[name] for name in wanted} == wanted
+    # Nothing that a run may differ in is left out of the table.
+    untold = {"epochs", "examples", "initial", "equivariance", "test_on", "mix", "sweep"}
+    leaves = {name.rpartition(".")[2] for name in configs.flatten(configs.default())}
+    leaves -= {name.rpartition(".")[2] for name in configs.LAUNCH_WIDE}
+    assert leaves - untold - {"name", "strength"} <= set(results.SCHEMA)
 
 
 def test_a_launch_measured_on_validation_never_sees_the_test_set(monkeypatch, tmp_path):
