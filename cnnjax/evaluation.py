@@ -24,7 +24,7 @@ class Plan(NamedTuple):
       dataset: Their data set.
       examples: What they are trained on.
       module: Their network.
-      summary: Its table of layers.
+      summary: Its table of layers, from behind the features on.
       recipe: What the training steps share.
       hypers: The members' numbers, stacked.
       steps: Updates for each member.

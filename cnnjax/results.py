@@ -478,6 +478,8 @@ def terminal_table(frame: "pd.DataFrame") -> str:
         legend += f"; {', '.join(transformations)}: relative area under the accuracy curve"
     if len(damage):
         legend += "; mCE: mean corruption error, the plain network's being 100"
+    if (frame["features"] != "none").any():
+        legend += "; MACs: of the network, features not counted"
     return f"{_aligned(lines)}\n{legend}"
 
 

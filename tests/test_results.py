@@ -297,6 +297,14 @@ def test_the_terminal_table_tells_strengths_apart():
     assert [line.split()[1:3] for line in lines[2:4]] == [["0.5", "90.00"], ["1", "70.00"]]
 
 
+def test_the_terminal_table_says_that_features_are_not_counted():
+    plain, featured = (
+        results.terminal_table(table(row(features=name))) for name in ("none", "deskew+hog")
+    )
+    assert "MACs: of the network, features not counted" in featured.splitlines()[-1]
+    assert "not counted" not in plain
+
+
 def test_an_empty_table_says_so():
     assert results.terminal_table(table(row()).iloc[:0]) == "no results yet"
 

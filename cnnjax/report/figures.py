@@ -297,7 +297,7 @@ def _costs(
     panels = []
     for column, title, unit in (
         ("parameters", "Parameters", "trainable numbers"),
-        ("multiply_accumulates", "Work", "multiply–accumulates an example"),
+        ("multiply_accumulates", "Work", "network’s multiply–accumulates"),
         ("training_seconds", "Training", "seconds a run"),
     ):
         points = []

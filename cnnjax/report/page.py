@@ -149,8 +149,8 @@ def route_table(study: reading.Study) -> tuple[list[Column], list[Row]]:
         )
     columns += [
         Column("parameters", "Trainable numbers"),
-        Column("MACs", "Multiply–accumulates for one example"),
-        Column("training", "Time to train one seed"),
+        Column("MACs", "Multiply–accumulates of the network for one example, features not counted"),
+        Column("training", "Time to train one seed, features included"),
     ]
     summary = areas.set_index(["entry", "transformation"])
     lines = []
