@@ -1,6 +1,7 @@
 """A whole launch on a small study: what it leaves, what it chooses, what an interruption costs."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -261,6 +262,31 @@ def test_the_log_tells_how_it_went(whole):
     assert {line["group"] for line in lines} == set(groups)
     assert all(len(line["loss"]) == 8 and line["images_per_second"] > 0 for line in lines)
     assert [line["step"] for line in lines if line["step"] == line["steps"]] == [6, 6]
+
+
+def test_the_bar_tells_how_it_goes(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(study.sys.stderr, "isatty", lambda: True, raising=False)
+    plans = planned()
+    with study.Monitor(tmp_path / "log.jsonl", plans) as monitor:
+        monitor._bar.start_t -= 100.0
+        told = train.Progress(
+            step=2,
+            start=0,
+            loss=np.array([0.5, 1.5]),
+            accuracy=np.array([0.25, 0.75]),
+            images_per_second=12_345.6,
+        )
+        monitor.report(plans[0], told)
+        monitor._bar.refresh()
+    shown = capsys.readouterr().err.replace("\r", "\n")
+    line = next(line for line in shown.splitlines() if "loss" in line)
+    assert "33%" in line
+    minutes = re.search(r"(\d+):(\d+)<(\d+):(\d+)", line)
+    assert minutes is not None, line
+    spent, left = (60 * int(minutes[i]) + int(minutes[i + 1]) for i in (1, 3))
+    assert spent >= 100
+    assert abs(left - 2 * spent) <= 2  # a third is done
+    assert "loss 1.000 accuracy 50.0 % 12,346 images/s" in line
 
 
 @pytest.mark.parametrize("table", ["predictions", "results"])
