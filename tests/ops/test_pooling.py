@@ -220,3 +220,11 @@ def test_inside_programs(pool):
 def test_errors(pool, shape, window, keywords, message):
     with pytest.raises(ValueError, match=message):
         pool(np.zeros(shape, np.float32), window, **keywords)
+
+
+def test_subsampling_scales_the_sum_of_each_window():
+    x = np.random.default_rng(3).normal(size=(2, 6, 4, 3)).astype(np.float32)
+    coefficient, bias = np.float32([0.5, -1, 2]), np.float32([1, 0, -3])
+    sums = x.reshape(2, 3, 2, 2, 2, 3).sum((2, 4))
+    found = ops.subsample(x, coefficient, bias, window=2)
+    np.testing.assert_allclose(found, coefficient * sums + bias, rtol=1e-4, atol=1e-5)
