@@ -199,6 +199,12 @@ def flatten(config: ConfigDict | Mapping[str, Any]) -> dict[str, Any]:
     Sections without a field vanish, but for those inside a free section, where {} says something:
     an operation with its defaults. A tuple is one field.
 
+    Args:
+      config: Sections within sections.
+
+    Returns:
+      The leaves by their dotted names; `unflatten` is the way back.
+
     >>> flatten({"batch_size": 64, "model": {"name": "linear", "options": {}}})
     {'batch_size': 64, 'model.name': 'linear'}
     >>> flatten({"augment": {"ranges": {"rotate": {"degrees": 3}, "jpeg": {}}}})
@@ -258,6 +264,13 @@ def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     `epochs` and the reverse, another `model.name` the old `model.options`, another `augment.name`
     the old `augment.ranges`, unless `above` sets those too.
 
+    Args:
+      below: Values by dotted name.
+      above: Values by dotted name, which win.
+
+    Returns:
+      The fields of both; neither argument is changed.
+
     >>> overlay({"epochs": 5.0, "seed": 1}, {"steps": 100})
     {'seed': 1, 'steps': 100}
     """
@@ -316,8 +329,15 @@ def coerce(name: str, value: Any) -> Any:
     """Returns `value` in the type of the field `name`.
 
     Whole numbers become floats where a float is expected; "a+b" and "none" become tuples where a
-    tuple of names is. In free sections "0.1+0.5" becomes a tuple of numbers, as an axis of a sweep
-    writes it; other values stay as they are.
+    tuple of names is. In free sections lists become tuples, and "0.1+0.5", as an axis of a sweep
+    writes it, a tuple of numbers; other values stay as they are.
+
+    Args:
+      name: Dotted name of a field.
+      value: What a file, a sweep or the command line gave it.
+
+    Returns:
+      The value as the field holds it.
 
     Raises:
       UserError: There is no such field, or the value does not fit it.

@@ -1,6 +1,7 @@
 """What is read off a trained group: the choice on validation, then the test set, once."""
 
 import functools
+import json
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ class Plan(NamedTuple):
       dataset: Their data set.
       examples: What they are trained on.
       module: Their network.
-      summary: Its table of layers.
+      summary: Its table of layers, from behind the features on.
       recipe: What the training steps share.
       hypers: The members' numbers, stacked.
       steps: Updates for each member.
@@ -260,6 +261,10 @@ def _split(run: ConfigDict) -> str:
     return f"{foreign} {run.measure_on}".strip()
 
 
+def _json(section: ConfigDict) -> str:
+    return json.dumps(section.to_dict(), sort_keys=True)
+
+
 def _describe(
     plan: Plan, member: Run, index: int, trained: train.Trained, config: ConfigDict
 ) -> dict[str, Any]:
@@ -275,14 +280,24 @@ def _describe(
         "label": member.label,
         "dataset": run.dataset.name,
         "split": _split(run),
+        "train_on": run.dataset.train_on,
+        "canvas": run.dataset.canvas,
+        "normalise": run.dataset.normalise,
         "model": run.model.name,
+        "model_options": _json(run.model.options),
         "features": "+".join(run.features) or "none",
         "augment": configs.augmentation(run.augment),
+        "augment_ranges": _json(run.augment.ranges),
         "seed": run.seed,
         "train_size": int(plan.hypers.train_size[index]),
         "batch_size": run.batch_size,
         "steps": plan.steps,
+        "optimizer": run.optimizer.name,
         "learning_rate": run.optimizer.learning_rate,
+        "schedule": run.optimizer.schedule,
+        "warmup": run.optimizer.warmup,
+        "final": run.optimizer.final,
+        "momentum": run.optimizer.momentum,
         "weight_decay": run.optimizer.weight_decay,
         "label_smoothing": run.optimizer.label_smoothing,
         "label_noise": run.dataset.label_noise,

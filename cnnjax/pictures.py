@@ -14,9 +14,10 @@ from cnnjax.evaluation import Plan, member_of
 def save(plans: Sequence[Plan], workdir: pathlib.Path) -> None:
     """Writes pictures.npz: what the report shows beside its numbers.
 
-    It holds every test image that a chosen member misread (`error_index`, `error_images`), and of
-    the best convolutional network its name (`network`), kernels (`kernel__NN__layer`), one input
-    and the feature maps that it makes of it (`map__NN__layer`).
+    It holds every test image that a chosen member misread (`error_index`, `error_images`), what the
+    classes are called (`class_names`), and of the best convolutional network its name (`network`),
+    kernels (`kernel__NN__layer`), one input and the feature maps that it makes of it
+    (`map__NN__layer`).
 
     Args:
       plans: The launch's groups, all of them trained.
@@ -34,7 +35,11 @@ def save(plans: Sequence[Plan], workdir: pathlib.Path) -> None:
         guesses = results.read(workdir / "predictions.parquet")
         guesses = guesses[guesses["group"].isin(groups)]
         wrong = np.unique(guesses.loc[guesses["first"] != guesses["truth"], "index"])
-        arrays |= {"error_index": wrong, "error_images": dataset.test.images[wrong]}
+        arrays |= {
+            "error_index": wrong,
+            "error_images": dataset.test.images[wrong],
+            "class_names": np.array(dataset.class_names),
+        }
     with results.replacing(workdir / "pictures.npz") as path, path.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
@@ -44,13 +49,15 @@ def _best_convolutional(
 ) -> tuple[Plan, int, str] | None:
     """The group, the member in it and the label of the network whose inside is shown.
 
-    Validation says which is best. Where it was trained on, the test set does: this picks a picture,
-    not a result.
+    Validation says which is best. Where it was trained on, the test set does, as in the report's
+    `Study.judge`: this picks a picture, not a result.
     """
     table = results.read(workdir / "results.parquet")
     table = table[table["chosen"] & ~table["initial"] & (table["transformation"] == "none")]
     table = table[table["train_size"] == table["train_size"].max()]
-    table = table.sort_values(["validation_accuracy", "accuracy"], ascending=False, kind="stable")
+    judged = table["validation_accuracy"].notna().all()
+    by = ["validation_accuracy", "accuracy"] if judged else ["accuracy"]
+    table = table.sort_values(by, ascending=False, kind="stable")
     convolutional = {plan.group.name: plan for plan in plans if _kernels(_shapes(plan))}
     for row in table.itertuples():
         if row.group in convolutional:

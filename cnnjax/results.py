@@ -36,14 +36,24 @@ SCHEMA = {
     "label": "str",
     "dataset": "str",
     "split": "str",
+    "train_on": "str",
+    "canvas": "int64",
+    "normalise": "str",
     "model": "str",
+    "model_options": "str",
     "features": "str",
     "augment": "str",
+    "augment_ranges": "str",
     "seed": "int64",
     "train_size": "int64",
     "batch_size": "int64",
     "steps": "int64",
+    "optimizer": "str",
     "learning_rate": "float64",
+    "schedule": "str",
+    "warmup": "int64",
+    "final": "float64",
+    "momentum": "float64",
     "weight_decay": "float64",
     "label_smoothing": "float64",
     "label_noise": "float64",
@@ -63,7 +73,19 @@ SCHEMA = {
     "errors": "float64",
     "consistency": "float64",
 }
-"""Columns of results.parquet, in order, with their types."""
+"""Columns of results.parquet, in order, with their types.
+
+Every field of the configuration that a run may differ in is here, by the last word of its name;
+`model_options` and `augment_ranges` are JSON.
+"""
+
+_LATER: dict[str, Any] = {
+    **dict.fromkeys(("train_on", "normalise", "model_options", "augment_ranges"), ""),
+    **dict.fromkeys(("optimizer", "schedule"), ""),
+    **dict.fromkeys(("canvas", "warmup"), -1),
+    **dict.fromkeys(("final", "momentum"), math.nan),
+}
+"""Columns that older tables lack, and what stands in them for "not told"."""
 
 EQUIVARIANCE = {
     "group": "str",
@@ -97,6 +119,13 @@ PREDICTIONS = {
 
 SCHEMAS = {"results": SCHEMA, "equivariance": EQUIVARIANCE, "predictions": PREDICTIONS}
 """Table by table, by the name of its file."""
+
+DEPENDENCIES = (
+    *("absl-py", "flax", "importlib_resources", "jax", "jaxlib", "jaxtyping", "jinja2"),
+    *("matplotlib", "ml_collections", "mnist1d", "numpy", "optax", "orbax-checkpoint", "pandas"),
+    *("pillow", "pyarrow", "scikit-learn", "scipy", "tensorflow-datasets", "tqdm"),
+)
+"""What pyproject.toml names, whose versions environment.json tells."""
 
 TEMPORARY = ".unfinished-"
 """How the names of files begin that are not whole yet."""
@@ -166,7 +195,8 @@ def read(path: str | os.PathLike[str]) -> "pd.DataFrame":
       path: The file.
 
     Returns:
-      The rows, in the order in which their groups were finished.
+      The rows, in the order in which their groups were finished. Hyperparameters that an older
+      table does not tell are empty, −1 or NaN.
 
     Raises:
       UserError: There is no such file, or it is not such a table.
@@ -183,10 +213,11 @@ def read(path: str | os.PathLike[str]) -> "pd.DataFrame":
         raise UserError(f"{path}: there is no such file") from None
     except (OSError, ValueError, pyarrow.ArrowException):
         raise UserError(f"{path}: is not a readable table (corrupt?); {remedy}") from None
-    if list(frame.columns) != list(schema):
-        wrong = sorted(set(frame.columns) ^ set(schema)) or ["in another order"]
+    untold = [name for name in _LATER if name in schema and name not in frame.columns]
+    frame = frame.assign(**{name: _LATER[name] for name in untold})
+    if wrong := sorted(set(frame.columns) ^ set(schema)):
         raise UserError(f"{path}: other columns than expected ({', '.join(wrong)}); {remedy}")
-    return frame.astype(schema)
+    return frame[list(schema)].astype(schema)
 
 
 @contextlib.contextmanager
@@ -447,6 +478,8 @@ def terminal_table(frame: "pd.DataFrame") -> str:
         legend += f"; {', '.join(transformations)}: relative area under the accuracy curve"
     if len(damage):
         legend += "; mCE: mean corruption error, the plain network's being 100"
+    if (frame["features"] != "none").any():
+        legend += "; MACs: of the network, features not counted"
     return f"{_aligned(lines)}\n{legend}"
 
 
@@ -469,20 +502,25 @@ def environment(command: Sequence[str] = ()) -> dict[str, Any]:
       command: The command line; default that of this process.
 
     Returns:
-      Versions, devices, CPU, git commit and whether the tree was dirty (None outside a git
-      checkout), command line and time.
+      Versions (None of what is not installed), devices, CPU, git commit and whether the tree was
+      dirty (None outside a git checkout), command line and time.
     """
     import importlib.metadata
 
     import jax
 
-    names = ("jax", "jaxlib", "flax", "optax", "numpy")
+    def version(name: str) -> str | None:
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            return None
+
     return {
         "command": ["python", *(command or sys.argv)],
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        **{name: importlib.metadata.version(name) for name in names},
+        "versions": {name: version(name) for name in DEPENDENCIES},
         "backend": jax.default_backend(),
         "devices": [device.device_kind for device in jax.devices()],
         "cpu": _cpu(),

@@ -118,6 +118,12 @@ def parse(text: str) -> Axes:
 def written(axes: Mapping[str, Sequence[Any]]) -> str:
     """Writes axes as `parse` reads them.
 
+    Args:
+      axes: The values of each axis, by its dotted name.
+
+    Returns:
+      The text of a sweep, the values of an axis in their order.
+
     >>> written({"seed": (0, 1), "features": (("deskew", "hog"), ())})
     'seed=0,1;features=deskew+hog,none'
     """

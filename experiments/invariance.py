@@ -5,8 +5,9 @@
     python launch.py --config=experiments/invariance.py:fashion_mnist --data_dir=DIR
 
 Every route gets the same number of updates on the same examples; validation chooses its learning
-rate. The test set is read once, by the chosen runs: untouched, and shifted, rotated, scaled,
-sheared and noisy over a range of magnitudes.
+rate. A launch reads the test set once, by the chosen runs: untouched, and shifted, rotated, scaled,
+sheared and noisy over a range of magnitudes. The digits' had been seen before: the upper rate was
+raised from 4e-3 to 6e-3 after a first launch whose test figures had been read.
 
 Digits, 324 runs, 3 seeds, 3 min 42 s on two cores. Of 18 routes HOG + linear is right most often
 (99.0 ± 0.8 %; no route 96.6 ± 0.8 %), though not clear of eleven others. Deskewing keeps nearly all
@@ -76,7 +77,6 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.dataset.name = name
     config.batch_size = budget["batch_size"]
     config.steps = budget["steps"]
-    config.augment.ranges = ConfigDict()
     if name != "digits":
         config.invariance.examples = 2000
     for route, (label, family, fields) in ROUTES.items():

@@ -16,7 +16,7 @@ from cnnjax import results
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 COMMAND = (
     *(sys.executable, "launch.py", "--config.checkpoint_seconds=0.5"),
-    *("--config.steps=100", "--config.invariance.equivariance=false"),
+    "--config.steps=100",
     "--sweep=route=mlp,lenet5_augment;seed=0:2;dataset.train_size=200,0",
 )
 KILLS = 10
@@ -57,6 +57,7 @@ def test_killed_ten_times_a_launch_ends_with_the_same_tables(tmp_path):
             )
             for folder in (tmp_path / "whole", *folders)
         ]
+        assert len(tables[0]), name
         for resumed in tables[1:]:
             pd.testing.assert_frame_equal(tables[0], resumed, check_exact=True)
     print(f"killed {killed} times in {len(folders)} launches of {took:.0f} s")

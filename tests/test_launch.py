@@ -1,17 +1,22 @@
 """The command line, from the flags to the workdir."""
 
+import gzip
 import importlib.util
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from cnnjax import config as configs
 from cnnjax import platform, report, results, study
+from cnnjax.data import idx
+from cnnjax.data.known import FILES
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -313,6 +318,54 @@ def test_a_mistake_ends_in_one_line_and_status_2(words, told, capsys, calls):
     assert captured.err.startswith("launch.py: ")
     assert captured.err.count("\n") == 1
     assert captured.out == ""
+    assert not calls
+
+
+def write_digits(folder: pathlib.Path) -> None:
+    """Writes four files of MNIST's names and shapes; what they hold is noise."""
+    folder.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    for file in FILES:
+        shape = (60, 28, 28) if "images" in file else (60,)
+        content = idx.encode(random.integers(0, 10, shape, np.uint8))
+        (folder / f"{file}.gz").write_bytes(gzip.compress(content))
+
+
+def cut(folder: pathlib.Path) -> None:
+    path = folder / f"{FILES[0]}.gz"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def swap(folder: pathlib.Path) -> None:
+    (folder / f"{FILES[0]}.gz").write_bytes((folder / f"{FILES[1]}.gz").read_bytes())
+
+
+def lose(folder: pathlib.Path) -> None:
+    (folder / f"{FILES[0]}.gz").unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda folder: None, "corrupt: sha256 of the decompressed bytes"),
+        (cut, "train-images-idx3-ubyte.gz: truncated"),
+        (swap, "mislabelled"),
+        (lose, "train-images-idx3-ubyte (or train-images-idx3-ubyte.gz) is missing"),
+        (shutil.rmtree, "mnist: not found. Looked in"),
+    ],
+    ids=["corrupt", "truncated", "mislabelled", "file missing", "set missing"],
+)
+def test_bad_data_end_in_one_line_and_status_2(damage, told, tmp_path, capsys, calls, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))  # nobody's prepared sets
+    monkeypatch.delenv("TFDS_DATA_DIR", raising=False)
+    write_digits(tmp_path / "data" / "mnist")
+    damage(tmp_path / "data" / "mnist")
+    words = ("--config=small.py", "--config.dataset.name=mnist", f"--data_dir={tmp_path}/data")
+    assert run(*words) == 2
+    captured = capsys.readouterr()
+    assert told in captured.err
+    assert captured.err.startswith("launch.py: ")
+    assert captured.err.count("\n") == 1
     assert not calls
 
 

@@ -1,6 +1,7 @@
 """A whole launch on a small study: what it leaves, what it chooses, what an interruption costs."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from cnnjax import config as configs
-from cnnjax import data, evaluation, results, study, sweep
+from cnnjax import data, evaluation, results, study, sweep, train
 from cnnjax.errors import UserError
 
 TIMES = ["training_seconds", "images_per_second"]
@@ -66,6 +67,29 @@ def test_every_member_has_its_rows(whole):
     full = table[table["chosen"] & (table["train_size"] == table["train_size"].max())]
     cells = full.groupby(["route", "seed"])[["initial", "transformation", "magnitude"]].apply(len)
     assert cells.tolist() == [2 * 3] * 4, "trained and at initialisation: none, translation, noise"
+
+
+def test_every_hyperparameter_is_told():
+    config = small(sweep="route=mlp;seed=3", choose=())
+    fields = {
+        **{"dataset.canvas": 30, "dataset.normalise": "signed"},
+        **{"dataset.train_on": "train+validation", "augment.ranges.rotation": 5.0},
+        **{"optimizer.name": "sgd", "optimizer.schedule": "exponential", "optimizer.warmup": 2},
+        **{"optimizer.final": 0.5, "optimizer.momentum": 0.8},
+    }
+    runs = sweep.expand(sweep.resolve(config, overrides=fields))
+    (plan,) = study.plan_all(sweep.group(runs))
+    trained = train.Trained(states=None, seconds=1.0)
+    told = evaluation._describe(plan, runs[0], 0, trained, config)
+    wanted = {name.rpartition(".")[2]: value for name, value in fields.items()}
+    wanted |= {"optimizer": wanted.pop("name"), "model_options": '{"width": 8}', "seed": 3}
+    wanted["augment_ranges"] = json.dumps({"rotation": wanted.pop("rotation")})
+    assert {name: told[name] for name in wanted} == wanted
+    # Nothing that a run may differ in is left out of the table.
+    untold = {"epochs", "examples", "initial", "equivariance", "test_on", "mix", "sweep"}
+    leaves = {name.rpartition(".")[2] for name in configs.flatten(configs.default())}
+    leaves -= {name.rpartition(".")[2] for name in configs.LAUNCH_WIDE}
+    assert leaves - untold - {"name", "strength"} <= set(results.SCHEMA)
 
 
 def test_a_launch_measured_on_validation_never_sees_the_test_set(monkeypatch, tmp_path):
@@ -228,6 +252,7 @@ def test_guesses_agree_with_the_errors_of_the_table(whole):
     pictures = np.load(workdir / "pictures.npz")
     assert set(pictures["error_index"]) == set(wrong["index"])
     assert pictures["error_images"].dtype == np.uint8
+    assert pictures["class_names"].tolist() == list("0123456789")
 
 
 def test_the_log_tells_how_it_went(whole):
@@ -237,6 +262,31 @@ def test_the_log_tells_how_it_went(whole):
     assert {line["group"] for line in lines} == set(groups)
     assert all(len(line["loss"]) == 8 and line["images_per_second"] > 0 for line in lines)
     assert [line["step"] for line in lines if line["step"] == line["steps"]] == [6, 6]
+
+
+def test_the_bar_tells_how_it_goes(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(study.sys.stderr, "isatty", lambda: True, raising=False)
+    plans = planned()
+    with study.Monitor(tmp_path / "log.jsonl", plans) as monitor:
+        monitor._bar.start_t -= 100.0
+        told = train.Progress(
+            step=2,
+            start=0,
+            loss=np.array([0.5, 1.5]),
+            accuracy=np.array([0.25, 0.75]),
+            images_per_second=12_345.6,
+        )
+        monitor.report(plans[0], told)
+        monitor._bar.refresh()
+    shown = capsys.readouterr().err.replace("\r", "\n")
+    line = next(line for line in shown.splitlines() if "loss" in line)
+    assert "33%" in line
+    minutes = re.search(r"(\d+):(\d+)<(\d+):(\d+)", line)
+    assert minutes is not None, line
+    spent, left = (60 * int(minutes[i]) + int(minutes[i + 1]) for i in (1, 3))
+    assert spent >= 100
+    assert abs(left - 2 * spent) <= 2  # a third is done
+    assert "loss 1.000 accuracy 50.0 % 12,346 images/s" in line
 
 
 @pytest.mark.parametrize("table", ["predictions", "results"])

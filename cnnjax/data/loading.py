@@ -31,10 +31,13 @@ def load(name: str, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
     - `digits`, `mnist1d` and `mnist1d_shuffled` need no files.
     - `mnist`, `fashion_mnist` and `kmnist` are read from the first of these: idx files in
       DATA_DIR/NAME, Debian's folder (fashion_mnist), a prepared tensorflow-datasets directory.
-      Their content is checked by SHA-256 and is the same wherever it came from. 5,000 of the
-      training images, a fixed stratified choice, are the validation split.
+      5,000 of the training images, a fixed stratified choice, are the validation split. The content
+      of `mnist` and `fashion_mnist` is checked by SHA-256 and is the same wherever it came from.
+      kmnist's files are checked as its publisher compressed them; of a prepared kmnist only that it
+      is none of the other two, for the hashes of its content are not known.
     - Any other name is an image-classification set of tensorflow-datasets that has been prepared as
-      array_record, such as `cifar10` or `emnist/balanced`.
+      array_record, such as `cifar10` or `emnist/balanced`. There is no hash to check its
+      content by.
 
     Prepared directories are looked for in `data_dir`, in $TFDS_DATA_DIR and in
     ~/tensorflow_datasets, in that order.

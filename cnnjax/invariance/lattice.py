@@ -78,6 +78,14 @@ def fit(noticed: Bool[np.ndarray, "pixels positions"]) -> Lattice | None:
     the first pixels are read from windows clear of the low border, the last ones from windows clear
     of the high one.
 
+    Args:
+      noticed: Along one axis, whether a position of the map (column) changes when a pixel of the
+        input (row) does.
+
+    Returns:
+      Stride and first window; or None where fewer than two positions are clear of either border, or
+      the windows do not move along with the positions.
+
     >>> import numpy as np
     >>> pixel, position = np.arange(8)[:, None], np.arange(4)[None, :]
     >>> fit(abs(pixel - 2 * position) <= 1)

@@ -89,6 +89,13 @@ def deviates(key: PRNGKeyArray, shape: tuple[int, ...]) -> Float[Array, "*shape"
 
     A program of its own: a random generator takes longer to compile than a small network, and this
     one serves every model that is measured on the set.
+
+    Args:
+      key: Random key; the same key gives every model the same noise.
+      shape: Of the test images, (examples, *space, channels).
+
+    Returns:
+      Independent deviates of mean 0 and variance 1.
     """
     return jax.random.normal(key, shape)
 
@@ -313,7 +320,17 @@ def rows(
     counts: Tally,
     examples: int,
 ) -> list[Measurement]:
-    """Averages the counts of the instances into one measurement a cell."""
+    """Averages the counts of the instances into one measurement a cell.
+
+    Args:
+      cells: Transformation and magnitude of each cell.
+      cell: To which cell each instance belongs: both signs of a rotation are two instances of one.
+      counts: How many predictions of each instance are correct, and how many are unchanged.
+      examples: How many images each instance was counted on, ≥ 1.
+
+    Returns:
+      The measurements, in the order of the cells.
+    """
     # Errors are counted before anything is divided: on the untouched set they are whole numbers.
     correct, same = (_cell_means(np.asarray(values), cell) for values in counts)
     return [

@@ -1,7 +1,5 @@
 """Checks that several families share, with their wording."""
 
-from collections.abc import Iterable
-
 import numpy as np
 
 from cnnjax.errors import UserError
@@ -27,24 +25,6 @@ def positive_integer(name: str, value: object) -> int:
     if not whole or int(value) < 1:  # type: ignore[call-overload]
         raise UserError(f"{name}={value!r}: expected an integer ≥ 1")
     return int(value)  # type: ignore[call-overload]
-
-
-def positive_integers(name: str, values: object) -> tuple[int, ...]:
-    """Returns `values` as a tuple of ints ≥ 1.
-
-    Args:
-      name: What they are called, for the message.
-      values: What was given; a list or a tuple.
-
-    Returns:
-      The same numbers.
-
-    Raises:
-      UserError: It is not a sequence of integers ≥ 1.
-    """
-    if not isinstance(values, Iterable) or isinstance(values, str):
-        raise UserError(f"{name}={values!r}: expected a tuple of integers ≥ 1")
-    return tuple(positive_integer(name, value) for value in values)
 
 
 def least_space(shape: tuple[int, ...], least: int, model: str) -> None:

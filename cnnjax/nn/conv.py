@@ -158,14 +158,11 @@ class SparseConv(Layer):
     ) -> Float[Array, "batch *out features"]:
         """Applies the layer."""
         window = per_axis(self.window, x.ndim - 2)
-        sources = np.concatenate([np.asarray(maps) for maps in self.table])
-        targets = np.repeat(np.arange(len(self.table)), [len(maps) for maps in self.table])
-        if sources.max() >= x.shape[-1]:
-            raise ValueError(f"table: names input map {sources.max()}, the input has {x.shape[-1]}")
+        sizes = np.array([len(maps) for maps in self.table])
 
         def initialise(key: Array, shape: tuple[int, ...]) -> Array:
             # Maps with equally many inputs are drawn together, then all are put in table order.
-            sizes = np.array([len(maps) for maps in self.table])
+            targets = np.repeat(np.arange(len(sizes)), sizes)
             drawn, places = [], []
             for i, size in enumerate(np.unique(sizes)):
                 maps = np.flatnonzero(sizes == size)
@@ -174,9 +171,8 @@ class SparseConv(Layer):
                 places.append(np.flatnonzero(np.isin(targets, maps)))
             return jnp.concatenate(drawn, -1)[..., np.argsort(np.concatenate(places))]
 
-        connections = self.param("kernel", initialise, (*window, len(sources)))
-        kernel = jnp.zeros((*window, x.shape[-1], len(self.table)), connections.dtype)
-        y = ops.cross_correlate(jnp.asarray(x), kernel.at[..., sources, targets].set(connections))
+        kernel = self.param("kernel", initialise, (*window, int(sizes.sum())))
+        y = ops.sparse_cross_correlate(jnp.asarray(x), kernel, self.table)
         return y + self.param("bias", self.bias_init, (len(self.table),))
 
     def multiply_accumulates(

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from cnnjax import ops
 from cnnjax.nn.initialisers import he_normal, zeros
 from cnnjax.nn.layer import Initialiser, Layer, Padding, Size, positions
 
@@ -84,7 +85,7 @@ class RadialBasis(Layer):
         """Applies the layer."""
         fixed = jnp.asarray(self.codes, jnp.float32)
         codes = self.param("codes", lambda key: fixed) if self.trainable else fixed
-        return -jnp.square(x[:, None, :] - codes).sum(-1)
+        return -ops.squared_distances(x, codes)
 
     def multiply_accumulates(
         self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]

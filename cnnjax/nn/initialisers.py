@@ -20,12 +20,29 @@ from cnnjax.nn.layer import Initialiser
 
 
 def zeros(key: Any, shape: Sequence[int], dtype: Any = jnp.float32) -> Float[Array, "..."]:
-    """All zero, for biases."""
+    """All zero, for biases.
+
+    Args:
+      key: Not used; taken so that all initialisers are called alike.
+      shape: Of the parameter.
+      dtype: Its type.
+
+    Returns:
+      An array of that shape.
+    """
     return jnp.zeros(tuple(shape), dtype)
 
 
 def he_normal(key: Any, shape: Sequence[int], dtype: Any = jnp.float32) -> Float[Array, "..."]:
     """Truncated normal of variance 2 / fan-in: keeps the scale of signals through ReLU layers.
+
+    Args:
+      key: Random key.
+      shape: Of the kernel, (*inputs, outputs).
+      dtype: Its type, a float.
+
+    Returns:
+      An array of that shape, cut off at two standard deviations of the normal before the cut.
 
     Reference:
       He, Zhang, Ren, Sun (2015), Delving deep into rectifiers.
@@ -36,6 +53,14 @@ def he_normal(key: Any, shape: Sequence[int], dtype: Any = jnp.float32) -> Float
 def lecun_normal(key: Any, shape: Sequence[int], dtype: Any = jnp.float32) -> Float[Array, "..."]:
     """Truncated normal of variance 1 / fan-in: keeps the scale of signals through linear layers.
 
+    Args:
+      key: Random key.
+      shape: Of the kernel, (*inputs, outputs).
+      dtype: Its type, a float.
+
+    Returns:
+      An array of that shape, cut off at two standard deviations of the normal before the cut.
+
     Reference:
       LeCun, Bottou, Orr, Müller (1998), Efficient backprop.
     """
@@ -45,7 +70,16 @@ def lecun_normal(key: Any, shape: Sequence[int], dtype: Any = jnp.float32) -> Fl
 def inverse_root_uniform(
     key: Any, shape: Sequence[int], dtype: Any = jnp.float32
 ) -> Float[Array, "..."]:
-    """Uniform on ±1/√fan-in, which is what torch gives its layers' kernels."""
+    """Uniform on ±1/√fan-in, which is what torch gives its layers' kernels.
+
+    Args:
+      key: Random key.
+      shape: Of the kernel, (*inputs, outputs).
+      dtype: Its type, a float.
+
+    Returns:
+      An array of that shape, all within the bound.
+    """
     return symmetric_uniform(_fan_in(shape) ** -0.5)(key, shape, dtype)
 
 

@@ -136,10 +136,9 @@ class Subsample(Layer):
         self, x: Float[Array | np.ndarray, "batch *space channels"]
     ) -> Float[Array, "batch *out channels"]:
         """Applies the layer."""
-        elements = math.prod(per_axis(self.window, x.ndim - 2))
-        total = elements * ops.average_pool(jnp.asarray(x), self.window)
         coefficient = self.param("coefficient", self.coefficient_init, (x.shape[-1],))
-        return coefficient * total + self.param("bias", self.bias_init, (x.shape[-1],))
+        bias = self.param("bias", self.bias_init, (x.shape[-1],))
+        return ops.subsample(jnp.asarray(x), coefficient, bias, window=self.window)
 
     def multiply_accumulates(
         self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]

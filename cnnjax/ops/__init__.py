@@ -3,6 +3,7 @@
 Arrays are (batch, *space, channels) with one, two or three spatial axes, or more.
 """
 
+from cnnjax.ops.activations import relu, scaled_tanh
 from cnnjax.ops.blur import blur_pool
 from cnnjax.ops.correlation import (
     convolve,
@@ -11,6 +12,7 @@ from cnnjax.ops.correlation import (
     transposed_convolve,
 )
 from cnnjax.ops.dense import dense_matrix
+from cnnjax.ops.distances import squared_distances
 from cnnjax.ops.kernels import KERNEL_NAMES, named_kernel
 from cnnjax.ops.local import locally_connected
 from cnnjax.ops.normalisation import local_contrast_normalise, local_response_normalise
@@ -21,9 +23,11 @@ from cnnjax.ops.pooling import (
     global_max_pool,
     l2_pool,
     max_pool,
+    subsample,
 )
 from cnnjax.ops.receptive_field import ReceptiveField, receptive_field
 from cnnjax.ops.resample import affine_coordinates, resample, warp
+from cnnjax.ops.sparse import sparse_cross_correlate
 from cnnjax.ops.windows import explicit_padding, output_size
 
 __all__ = [
@@ -47,7 +51,12 @@ __all__ = [
     "named_kernel",
     "output_size",
     "receptive_field",
+    "relu",
     "resample",
+    "scaled_tanh",
+    "sparse_cross_correlate",
+    "squared_distances",
+    "subsample",
     "transposed_convolve",
     "unit",
     "warp",

@@ -266,31 +266,83 @@ def l2_pool(
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, total, 1)), 0)
 
 
-def global_average_pool(
+def subsample(
     x: Float[Array | np.ndarray, "batch *space channels"],
-) -> Float[Array, "batch channels"]:
-    """Takes the mean over all positions.
+    coefficient: Float[Array | np.ndarray, " channels"],
+    bias: Float[Array | np.ndarray, " channels"],
+    *,
+    window: PerAxis,
+) -> Float[Array, "batch *out channels"]:
+    """LeNet-5's pooling: coefficient · (sum of each window) + bias, one of each per channel.
 
     Args:
       x: Images or signals, channels last.
+      coefficient: What the sums are multiplied by.
+      bias: What is added.
+      window: The window's pixels, which are also its stride, for all axes or one for each.
+
+    Returns:
+      One number for each window and channel.
+
+    Raises:
+      ValueError: The window does not fit.
+
+    Reference: LeCun, Bottou, Bengio and Haffner, Gradient-based learning applied to document
+    recognition, 1998, section II.B.
+
+    >>> import numpy as np
+    >>> signal = np.array([1, 2, 3, 4], np.float32).reshape(1, 4, 1)
+    >>> subsample(signal, np.array([0.5]), np.array([1.0]), window=2).ravel().tolist()
+    [2.5, 4.5]
+    """
+    elements = math.prod(per_axis("window", window, x.ndim - 2))
+    total = elements * average_pool(jnp.asarray(x), window)
+    return jnp.asarray(coefficient) * total + jnp.asarray(bias)
+
+
+def global_average_pool(
+    x: Float[Array | np.ndarray, "batch *space channels"],
+) -> Float[Array, "batch channels"]:
+    """Takes the mean over all positions, y[b, c] = (1 / positions) · Σ_p x[b, p, c].
+
+    Args:
+      x: Images or signals, channels last, with at least one spatial axis.
 
     Returns:
       One number for each image and channel.
 
+    Raises:
+      ValueError: There is no spatial axis.
+
     Reference: Lin, Chen and Yan, Network in network, 2013.
+
+    >>> import numpy as np
+    >>> global_average_pool(np.array([1, 2, 6], np.float32).reshape(1, 3, 1)).tolist()
+    [[3.0]]
     """
-    return jnp.mean(jnp.asarray(x), tuple(range(1, x.ndim - 1)))
+    return jnp.mean(jnp.asarray(x), _spatial_axes(x))
 
 
 def global_max_pool(
     x: Float[Array | np.ndarray, "batch *space channels"],
 ) -> Float[Array, "batch channels"]:
-    """Takes the largest value over all positions; its gradient is shared evenly among equals.
+    """Takes the largest value over all positions, y[b, c] = max_p x[b, p, c].
+
+    Its gradient is shared evenly among equals.
 
     Args:
-      x: Images or signals, channels last.
+      x: Images or signals, channels last, with at least one spatial axis.
 
     Returns:
       One number for each image and channel.
+
+    Raises:
+      ValueError: There is no spatial axis.
     """
-    return jnp.max(jnp.asarray(x), tuple(range(1, x.ndim - 1)))
+    return jnp.max(jnp.asarray(x), _spatial_axes(x))
+
+
+def _spatial_axes(x: Array | np.ndarray) -> tuple[int, ...]:
+    if x.ndim < 3:
+        raise ValueError(f"x.shape={x.shape}: expected (batch, *space, channels)")
+    return tuple(range(1, x.ndim - 1))

@@ -12,7 +12,6 @@ centres of pixels.
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -26,8 +25,6 @@ Images = Float[Array | np.ndarray, "*batch height width channels"]
 AnyImages = Shaped[Array | np.ndarray, "*batch height width channels"]
 Coordinates = Float[Array | np.ndarray, "*#batch 2 new_height new_width"]
 Matrices = Float[Array | np.ndarray, "*batch 2 3"]
-Order = Literal["nearest", "bilinear", "bicubic"]
-Border = Literal["constant", "edge", "reflect", "wrap"]
 
 # What numpy.pad calls the four continuations, and how many pixels of each are laid around an image
 # so that no pixel that is fetched needs a test.

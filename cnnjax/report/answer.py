@@ -395,9 +395,11 @@ def _costs(study: reading.Study, entries: list[str]) -> Markup:
 
 
 def _bill(row: pd.Series) -> str:
+    # What comes before the network is only known by the time it takes.
+    uncounted = "" if row["features"] in ("", "none") else " (its features not counted)"
     return (
         f"{words.short(row['parameters'])} parameters, "
-        f"{words.short(row['multiply_accumulates'])} multiply–accumulates "
+        f"{words.short(row['multiply_accumulates'])} multiply–accumulates{uncounted} "
         f"and {words.seconds(row['training_seconds'])} of training"
     )
 

@@ -77,9 +77,11 @@ def draw(study: reading.Study, folder: Path) -> Figures:
 
 
 def best_of_families(study: reading.Study) -> dict[str, str]:
-    """Returns each family's entry with the highest accuracy over all transformed test sets.
+    """Returns each family's entry with the highest accuracy on validation.
 
-    Without transformations the untouched accuracy decides.
+    What is shown of a family is then not picked by what is shown. Where validation was trained on
+    (see `Study.judge`), the highest accuracy over all transformed test sets decides; without
+    transformations the untouched accuracy.
 
     Args:
       study: What was read.
@@ -87,9 +89,12 @@ def best_of_families(study: reading.Study) -> dict[str, str]:
     Returns:
       Entry by family, in the order of the page.
     """
-    areas = study.areas
-    overall = areas[~areas["initial"].astype(bool) & (areas["transformation"] == "")]
-    score = overall.set_index("entry")["transformed"]
+    if study.judge == "validation":
+        score = study.routes.set_index("entry")["validation_accuracy"]
+    else:
+        areas = study.areas
+        overall = areas[~areas["initial"].astype(bool) & (areas["transformation"] == "")]
+        score = overall.set_index("entry")["transformed"]
     best: dict[str, str] = {}
     for family, rows in study.routes.groupby("family", sort=False):
         scores = rows["entry"].map(score)
@@ -292,7 +297,7 @@ def _costs(
     panels = []
     for column, title, unit in (
         ("parameters", "Parameters", "trainable numbers"),
-        ("multiply_accumulates", "Work", "multiply–accumulates an example"),
+        ("multiply_accumulates", "Work", "network’s multiply–accumulates"),
         ("training_seconds", "Training", "seconds a run"),
     ):
         points = []

@@ -1,4 +1,4 @@
-"""Pictures: kernels, feature maps, and every test image that the best network got wrong."""
+"""Pictures: kernels, feature maps, and every test image that a network got wrong."""
 
 import base64
 import io
@@ -8,14 +8,15 @@ from typing import NamedTuple
 
 import matplotlib
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, UInt8
 from matplotlib.colors import LinearSegmentedColormap
 from PIL import Image
 
 from cnnjax.report import reading
 
-MOST_ERRORS = 400
-"""How many errors the gallery shows; beyond that, those the network was surest of."""
+MOST_ERRORS = 200
+"""How many errors of an entry are shown; beyond that, those the network was surest of."""
 
 _MOST_TILES = 64
 _DIVERGING = LinearSegmentedColormap.from_list("kernel", ["#0072b2", "#f7f7f7", "#c24e00"])
@@ -54,8 +55,8 @@ class Mistake(NamedTuple):
     second_probability: float
 
 
-class Gallery(NamedTuple):
-    """Every error of one member.
+class Errors(NamedTuple):
+    """The errors of one member.
 
     Attributes:
       entry: Whose errors they are.
@@ -64,8 +65,6 @@ class Gallery(NamedTuple):
       total: How many errors it makes.
       examples: Of how many test images.
       shown: How many are in the gallery.
-      sprite: All images in one, as a data URI.
-      size: The sprite's width and height, and the side of a tile, in the images' pixels.
       groups: Mistakes by what the image really shows.
     """
 
@@ -75,9 +74,26 @@ class Gallery(NamedTuple):
     total: int
     examples: int
     shown: int
+    groups: list[tuple[str, list[Mistake]]]
+
+
+class Gallery(NamedTuple):
+    """Every entry's errors, over one set of pictures: many networks misread the same images.
+
+    Attributes:
+      sprite: All images in one, as a data URI; empty where nobody errs.
+      size: The sprite's width and height, and the side of a tile, in the images' pixels.
+      entries: The errors, in the order of the page.
+    """
+
     sprite: str
     size: tuple[int, int, int, int]
-    groups: list[tuple[str, list[Mistake]]]
+    entries: list[Errors]
+
+    @property
+    def whole(self) -> bool:
+        """Whether every error is shown."""
+        return all(each.shown == each.total for each in self.entries)
 
 
 def inside(study: reading.Study, folder: Path) -> Inside | None:
@@ -122,7 +138,7 @@ def inside(study: reading.Study, folder: Path) -> Inside | None:
 
 
 def errors(study: reading.Study, folder: Path) -> Gallery | None:
-    """Collects the mistakes of the best network, of its seeds the one with the median number.
+    """Collects every entry's mistakes, of its seeds those of the one with the median number.
 
     Args:
       study: What was read.
@@ -138,56 +154,63 @@ def errors(study: reading.Study, folder: Path) -> Gallery | None:
     place = {int(number): position for position, number in enumerate(index)}
     frame = frame.drop_duplicates(["entry", "seed", "index"])
     wrong = frame[frame["first"] != frame["truth"]]
-    counts = frame.groupby(["entry", "seed"], sort=False).size().to_frame("examples")
-    counts["errors"] = wrong.groupby(["entry", "seed"]).size()
-    counts["errors"] = counts["errors"].fillna(0).astype(int)
     # Pictures are kept of one data set; whoever was tested on another has errors that lack one.
-    pictured = wrong["index"].isin(place).groupby([wrong["entry"], wrong["seed"]]).all()
-    counts["pictured"] = pictured.reindex(counts.index, fill_value=True)
-    able = counts[counts.groupby("entry")["pictured"].transform("all")]
-    if able.empty:
+    lacking = set(wrong.loc[~wrong["index"].isin(place), "entry"])
+    members = [
+        _median_member(entry, frame[frame["entry"] == entry], wrong[wrong["entry"] == entry])
+        for entry in study.entries
+        if entry in set(frame["entry"]) - lacking
+    ]
+    if not members:
         return None
-    rate = (able["errors"] / able["examples"]).groupby("entry", sort=False).mean()
-    entry = str(rate.idxmin())
-    members = able[able.index.get_level_values("entry") == entry].droplevel("entry")
-    members = members.sort_values("errors", kind="stable")
-    seed = int(members.index[(len(members) - 1) // 2])
-    own = wrong[(wrong["entry"] == entry) & (wrong["seed"] == seed)]
-    total = len(own)
-    if total > MOST_ERRORS:
-        own = own.nlargest(MOST_ERRORS, "first_probability")
-    own = own.sort_values(["truth", "first_probability"], ascending=[True, False])
-    if own.empty:
-        examples = int(members["examples"].iloc[0])
-        return Gallery(entry, seed, len(members), 0, examples, 0, "", (1, 1, 1, 1), [])
-    tiles = _bytes(images[[place[int(number)] for number in own["index"]]])
+    shown = sorted({int(number) for _, own in members for number in own["index"]})
+    if not shown:
+        return Gallery("", (1, 1, 1, 1), [found for found, _ in members])
+    tiles = _bytes(images[[place[number] for number in shown]])
     sprite, columns = _mosaic(tiles, gap=0)
     _png(sprite, folder / "errors.png")
     height, width = tiles.shape[1:3]
-    names = study.config.get("class_names") or ()
+    corners = {
+        number: (position % columns * width, position // columns * height)
+        for position, number in enumerate(shown)
+    }
+    names = study.pictures.get("class_names", ())
+    return Gallery(
+        _uri(sprite),
+        (sprite.shape[1], sprite.shape[0], width, height),
+        [found._replace(groups=_by_truth(own, corners, names)) for found, own in members],
+    )
+
+
+def _median_member(
+    entry: str, frame: pd.DataFrame, wrong: pd.DataFrame
+) -> tuple[Errors, pd.DataFrame]:
+    """The seed with the median number of errors, and those errors of its that are shown."""
+    counts = wrong.groupby("seed").size().reindex(pd.unique(frame["seed"]), fill_value=0)
+    counts = counts.sort_values(kind="stable")
+    seed = int(counts.index[(len(counts) - 1) // 2])
+    own = wrong[wrong["seed"] == seed].nlargest(MOST_ERRORS, "first_probability")
+    examples = int((frame["seed"] == seed).sum())
+    return Errors(entry, seed, len(counts), int(counts[seed]), examples, len(own), []), own
+
+
+def _by_truth(
+    own: pd.DataFrame, corners: dict[int, tuple[int, int]], names: Sequence[str] | np.ndarray
+) -> list[tuple[str, list[Mistake]]]:
+    """Groups mistakes by what the image really shows, the surest mistake of each first."""
     groups: dict[str, list[Mistake]] = {}
-    for position, row in enumerate(own.to_dict("records")):
+    own = own.sort_values(["truth", "first_probability"], ascending=[True, False])
+    for row in own.to_dict("records"):
         mistake = Mistake(
             int(row["index"]),
-            position % columns * width,
-            position // columns * height,
+            *corners[int(row["index"])],
             _name(names, row["first"]),
             float(row["first_probability"]),
             _name(names, row["second"]),
             float(row["second_probability"]),
         )
         groups.setdefault(_name(names, row["truth"]), []).append(mistake)
-    return Gallery(
-        entry,
-        seed,
-        len(members),
-        total,
-        int(members["examples"].iloc[0]),
-        len(own),
-        _uri(sprite),
-        (sprite.shape[1], sprite.shape[0], width, height),
-        list(groups.items()),
-    )
+    return list(groups.items())
 
 
 def _kernel(
@@ -246,7 +269,7 @@ def _numbered(arrays: dict[str, np.ndarray], prefix: str) -> list[tuple[str, np.
     return [(name[len(prefix) :].partition("__")[2], arrays[name]) for name in names]
 
 
-def _name(names: Sequence[str], label: int) -> str:
+def _name(names: Sequence[str] | np.ndarray, label: int) -> str:
     return str(names[label]) if 0 <= label < len(names) else str(label)
 
 

@@ -149,8 +149,8 @@ def route_table(study: reading.Study) -> tuple[list[Column], list[Row]]:
         )
     columns += [
         Column("parameters", "Trainable numbers"),
-        Column("MACs", "Multiply–accumulates for one example"),
-        Column("training", "Time to train one seed"),
+        Column("MACs", "Multiply–accumulates of the network for one example, features not counted"),
+        Column("training", "Time to train one seed, features included"),
     ]
     summary = areas.set_index(["entry", "transformation"])
     lines = []
@@ -350,15 +350,9 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
 
 def _reproduce(study: reading.Study) -> dict[str, str]:
     """Finds the commands that make this page again, and how it may be cited."""
-    leaves = {name.rpartition(".")[2]: value for name, value in _flat(study.environment)}
-    command = next(
-        (leaves[key] for key in ("command", "command_line", "argv") if key in leaves), ""
-    )
-    commit = next((leaves[key] for key in ("git_commit", "commit") if key in leaves), "")
-    commit = "" if commit in ("None", "unknown") else commit
-    dirty = next((leaves[key] for key in ("git_dirty", "dirty") if key in leaves), "no") == "yes"
-    moment = next((leaves[key] for key in ("time", "date", "started") if key in leaves), "")
-    year = moment[:4] if moment[:4].isdigit() else ""
+    known = study.environment
+    command, commit = shlex.join(known.get("command", ())), known.get("git_commit") or ""
+    year = str(known.get("time", ""))[:4]
     lines = [f"git checkout {commit}"] if commit else []
     lines += [command] if command else []
     fields = [f"  title = {{{study.title}}}", "  howpublished = {cnnjax}"]
@@ -366,6 +360,6 @@ def _reproduce(study: reading.Study) -> dict[str, str]:
     fields += [f"  note = {{commit {commit[:12]}, {command}}}"] if commit else []
     return {
         "commands": "\n".join(lines),
-        "dirty": "yes" if dirty else "",
+        "dirty": "yes" if known.get("git_dirty") else "",
         "cite": "@misc{cnnjax,\n" + ",\n".join(fields) + "\n}",
     }

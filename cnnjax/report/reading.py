@@ -37,8 +37,9 @@ class Study(NamedTuple):
       measured: Rows of results.parquet of members that were chosen and finished, each with the name
         of its row on the page in `entry`, and `initial` as a bool; without the corrupted images.
       routes: One row an entry, at its largest training size, in the order of the page: entry,
-        label, route, family, dataset, train_size, seeds, examples, accuracy, accuracy_half, errors,
-        errors_half, parameters, multiply_accumulates, training_seconds.
+        label, route, model, features, family, dataset, train_size, seeds, examples, accuracy,
+        accuracy_half, errors, errors_half, validation_accuracy (NaN where validation was trained
+        on), parameters and multiply_accumulates (both the network's), training_seconds.
       areas: What curves amount to: entry, family, transformation, initial, and mean and half width
         over seeds of `kept` (area under the accuracy curve relative to the untouched accuracy),
         `transformed` (mean accuracy along the curve) and `consistent` (mean consistency along it).
@@ -77,9 +78,14 @@ class Study(NamedTuple):
         """What was measured on: "test" or "validation"."""
         return str(self.measured["split"].iloc[0]) if len(self.measured) else "test"
 
-    def family_of(self, entry: str) -> str:
-        """Returns the family of an entry."""
-        return self.routes.set_index("entry")["family"][entry]
+    @property
+    def judge(self) -> str:
+        """What says which row is shown for others: "validation", or what was measured on.
+
+        Validation, where every row has an accuracy on it; where it was trained on it says nothing.
+        """
+        known = self.routes["validation_accuracy"].notna()
+        return "validation" if len(known) and known.all() else self.split
 
 
 def read(workdir: Path) -> Study:
@@ -219,6 +225,7 @@ def _routes(measured: pd.DataFrame) -> pd.DataFrame:
                 "label": first["label"],
                 "route": first["route"],
                 "model": first["model"],
+                "features": first["features"],
                 "family": first["family"],
                 "dataset": first["dataset"],
                 "train_size": first["train_size"],
@@ -228,15 +235,16 @@ def _routes(measured: pd.DataFrame) -> pd.DataFrame:
                 "accuracy_half": accuracy_half,
                 "errors": errors,
                 "errors_half": errors_half,
+                "validation_accuracy": largest["validation_accuracy"].mean(skipna=False),
                 "parameters": first["parameters"],
                 "multiply_accumulates": first["multiply_accumulates"],
                 "training_seconds": largest["training_seconds"].mean(),
             }
         )
     columns = [
-        *("entry", "label", "route", "model", "family", "dataset", "train_size", "seeds"),
-        *("examples", "accuracy", "accuracy_half", "errors", "errors_half"),
-        *("parameters", "multiply_accumulates", "training_seconds"),
+        *("entry", "label", "route", "model", "features", "family", "dataset", "train_size"),
+        *("seeds", "examples", "accuracy", "accuracy_half", "errors", "errors_half"),
+        *("validation_accuracy", "parameters", "multiply_accumulates", "training_seconds"),
     ]
     frame = pd.DataFrame(rows, columns=columns)
     order = {family: place for place, family in enumerate(palette.FAMILIES)}

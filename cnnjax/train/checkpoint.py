@@ -30,7 +30,12 @@ class Checkpoints:
     def save(self, step: int, tree: Any) -> None:
         """Writes `tree` as the state after `step` updates and removes the one before.
 
-        A process that is killed meanwhile leaves the one before in place.
+        A process that is killed meanwhile leaves the one before in place. What is there for this
+        very step is kept as it is.
+
+        Args:
+          step: Number of updates, ≥ 0.
+          tree: A pytree of arrays.
         """
         if step != self.step:
             self._manager.save(step, args=ocp.args.StandardSave(tree))

@@ -73,7 +73,14 @@ class Keys(NamedTuple):
 
 
 def keys(hyper: Hyper) -> Keys:
-    """The member's random keys; of its numbers only the seed is used."""
+    """The member's random keys.
+
+    Args:
+      hyper: The member's numbers; only the seed is used.
+
+    Returns:
+      A key for each purpose, so that no two of them draw the same numbers.
+    """
     # One split and few draws throughout: on the CPU each takes a third of a second to compile.
     return Keys(*jax.random.split(jax.random.key(hyper.seed), len(Keys._fields)))
 

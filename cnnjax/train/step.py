@@ -71,7 +71,16 @@ def training_set(
 def epoch_order(
     key: Key[Array, ""], seen: Bool[Array, "examples"], epoch: Int[Array, ""]
 ) -> Int[Array, "examples"]:
-    """The examples that the member sees, shuffled for this epoch, then all the others."""
+    """The examples that the member sees, shuffled for this epoch, then all the others.
+
+    Args:
+      key: The member's `order` key.
+      seen: Which examples it sees.
+      epoch: Number of the epoch, ≥ 0; every one has an order of its own.
+
+    Returns:
+      The indices of all examples.
+    """
     draws = jax.random.uniform(jax.random.fold_in(key, epoch), seen.shape)
     return jnp.argsort(jnp.where(seen, draws, 2.0)).astype(jnp.int32)
 

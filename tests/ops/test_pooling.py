@@ -146,6 +146,14 @@ def test_global_pools():
     np.testing.assert_allclose(ops.global_average_pool(x[:, 0]), x[:, 0].mean(1), atol=1e-6)
 
 
+@pytest.mark.parametrize("pool", [ops.global_average_pool, ops.global_max_pool])
+def test_without_positions_there_is_nothing_to_pool(pool):
+    with pytest.raises(
+        ValueError, match=r"x\.shape=\(2, 3\): expected \(batch, \*space, channels\)"
+    ):
+        pool(np.zeros((2, 3), np.float32))
+
+
 def test_average_pool_leaves_a_constant_alone_at_the_borders():
     x = np.full((1, 5, 5, 1), 3, np.float32)
     np.testing.assert_allclose(ops.average_pool(x, 3, stride=1, padding="SAME"), x, rtol=1e-6)
@@ -212,3 +220,11 @@ def test_inside_programs(pool):
 def test_errors(pool, shape, window, keywords, message):
     with pytest.raises(ValueError, match=message):
         pool(np.zeros(shape, np.float32), window, **keywords)
+
+
+def test_subsampling_scales_the_sum_of_each_window():
+    x = np.random.default_rng(3).normal(size=(2, 6, 4, 3)).astype(np.float32)
+    coefficient, bias = np.float32([0.5, -1, 2]), np.float32([1, 0, -3])
+    sums = x.reshape(2, 3, 2, 2, 2, 3).sum((2, 4))
+    found = ops.subsample(x, coefficient, bias, window=2)
+    np.testing.assert_allclose(found, coefficient * sums + bias, rtol=1e-4, atol=1e-5)

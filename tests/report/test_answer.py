@@ -139,6 +139,17 @@ def test_transformations_name_their_keepers_and_the_cost(study, builders):
     assert "no route (pixels) costs 61.7 k parameters" in second
 
 
+def test_the_cost_of_features_is_not_passed_over(study, builders):
+    found = study(
+        members(builders["row"], "pixels", "none", 0.90),
+        members(builders["row"], "hog", "features", 0.95, features="hog"),
+        members(builders["row"], "ladder", "structure", 0.93),
+    )
+    cost = plain(answer.sentences(found)[-1])
+    assert "Hog costs 61.7 k parameters, 417 k multiply–accumulates (its features not" in cost
+    assert "no route (pixels) costs 61.7 k parameters, 417 k multiply–accumulates and" in cost
+
+
 def test_the_only_row_has_nobody_to_win_against(study, builders):
     kept = {"translation": 0.5, "rotation": 0.7}
     found = study(members(builders["row"], "pixels", "training", 0.95, kept=kept))
