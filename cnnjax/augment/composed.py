@@ -92,7 +92,7 @@ _WORDS = {
     bool: "true or false",
     int: "a whole number",
     int | None: "a whole number or None",
-    transforms.Size: "a pair of whole numbers",
+    transforms.Size | None: "a pair of whole numbers or None",
 }
 
 Told = dict[str, dict[str, Any]]
@@ -196,9 +196,6 @@ def _checked(name: str, options: Any) -> dict[str, Any]:
         checked[option] = _tuple(value)
         if not _fits(checked[option], kind):
             raise UserError(f"{where}.{option}={value!r}: expected {_WORDS[kind]}")
-    for each in known.values():
-        if each.default is each.empty and each.name not in checked:
-            raise UserError(f"{where}: expected {each.name}, {_WORDS[each.annotation]}")
     return checked
 
 

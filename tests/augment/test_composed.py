@@ -155,7 +155,7 @@ def test_a_scene_takes_the_fields_of_its_randomisation():
         ({"shift": {"circular": 1}}, "shift.circular=1: expected true or false"),
         ({"superpixel": {"segments": 2.5}}, "superpixel.segments=2.5: expected a whole number"),
         ({"rotate": {"border": 0}}, "rotate.border=0: expected a word"),
-        ({"crop": {}}, "augment.ranges.crop: expected new_size, a pair of whole numbers"),
+        ({"crop": {"new_size": 3}}, "crop.new_size=3: expected a pair of whole numbers or None"),
         ({"in_scene": {"reliff": 0}}, "augment.ranges.in_scene='reliff': did you mean 'relief'?"),
         ({"in_scene": {"relief": 2}}, "augment.ranges.in_scene: relief=2: expected"),
         # What only the operation knows is told when it is called.
