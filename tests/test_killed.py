@@ -39,6 +39,7 @@ def test_killed_ten_times_a_launch_ends_with_the_same_tables(tmp_path):
     # that died of the signal counts; one that was done before is compared, and another one starts.
     moments, folders, killed = random.Random(0), [tmp_path / "killed-0"], 0
     while killed < KILLS:
+        fresh, begun = not folders[-1].exists(), time.monotonic()
         process = launch(folders[-1])
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=moments.uniform(0.1, 0.6) * took)
@@ -47,6 +48,8 @@ def test_killed_ten_times_a_launch_ends_with_the_same_tables(tmp_path):
             killed += 1
         else:
             assert process.returncode == 0
+            if fresh:  # the first launch compiled what the others find in the cache
+                took = min(took, time.monotonic() - begun)
             folders.append(tmp_path / f"killed-{len(folders)}")
     assert launch(folders[-1]).wait() == 0
 
