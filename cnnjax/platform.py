@@ -1,5 +1,6 @@
-"""What XLA has to be told before jax starts, in one place."""
+"""What XLA and the allocator have to be told before jax starts, in one place."""
 
+import ctypes
 import importlib.metadata
 import os
 import pathlib
@@ -9,9 +10,17 @@ import pathlib
 CPU_FLAG = "--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_DOT"
 ACCEPTED_BY = ("0.10.",)
 
+# Parameters of glibc's mallopt (malloc.h), their values, and the variables by which users set them.
+_TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
+_KEEP = {
+    _TRIM_THRESHOLD: (2**31 - 1, "MALLOC_TRIM_THRESHOLD_"),
+    _MMAP_MAX: (0, "MALLOC_MMAP_MAX_"),
+    _ARENA_MAX: (1, "MALLOC_ARENA_MAX"),
+}
+
 
 def configure() -> None:
-    """Sets XLA's flags and the compilation cache; what the user has set stays as it is.
+    """Sets XLA's flags, the compilation cache and the allocator; what the user has set stays.
 
     Call it before jax is imported. The cache makes the second launch of the same program start in
     seconds; it lies in `$XDG_CACHE_HOME/cnnjax/xla` (`~/.cache/cnnjax/xla` without that variable),
@@ -24,3 +33,17 @@ def configure() -> None:
     # Our programs are many and small: every one is worth keeping.
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+    _keep_memory()
+
+
+def _keep_memory() -> None:
+    """Lets the process keep the memory that it frees, where the C library is glibc.
+
+    Arrays of megabytes would be given back to the system when they are freed and asked for again by
+    the next call, page by page: work on large images takes up to ten times as long, or does not,
+    as the history of the process has it. The process stays as large as it was at its largest.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
+    for parameter, (value, variable) in _KEEP.items():
+        if mallopt is not None and variable not in os.environ:
+            mallopt(parameter, value)

@@ -6,9 +6,10 @@ Trained on scikit-learn's 1,079 scanned digits of 8×8 pixels, enlarged, and tes
 10,000: other writers, another scanner, other pens. Validation is the training set's own, and no
 range or rate was chosen on MNIST, though two trials of 1,000 steps had read it before the steps
 were cut to 600 for time, and two launches before the objects were made to stand out at every
-strength and in every light (which changed no mean by more than 2.3 points). The strength is the amount of randomisation: place,
-scale, rotation, texture, ground, distractors, light and viewpoint; at 0 the digits are plain.
-Beside it stand the usual distortions, affine and elastic, at the same strengths.
+strength and in every light (which changed no mean by more than 2.3 points). The strength is the
+amount of randomisation: place, scale, rotation, texture, ground, distractors, light and viewpoint;
+at 0 the digits are plain. Beside it stand the usual distortions, affine and elastic, at the same
+strengths.
 
 Accuracy on MNIST in %, 60 runs, 3 seeds, 3 min on two cores:
 

@@ -3,6 +3,9 @@
 import os
 import subprocess
 import sys
+from platform import libc_ver
+
+import pytest
 
 from cnnjax import platform
 
@@ -21,6 +24,27 @@ def test_the_flag_is_accepted_by_the_installed_jaxlib(tmp_path):
     )
     assert told.stdout.split() == ["3.0", platform.CPU_FLAG]
     assert any((tmp_path / "cnnjax" / "xla").iterdir()), "the compilation cache is used"
+
+
+@pytest.mark.skipif(libc_ver()[0] != "glibc", reason="only glibc is told")
+@pytest.mark.parametrize(("variable", "kept"), [("", True), ("MALLOC_MMAP_MAX_", False)])
+def test_freed_memory_is_kept_unless_the_user_says_how(variable, kept):
+    # A result of 32 MiB is freed and made again by each call: new pages from the system, or none.
+    code = (
+        "from cnnjax import platform; platform.configure(); import jax, resource\n"
+        "x = jax.numpy.ones((32, 2**18)); f = jax.jit(lambda x: 2 * x)\n"
+        "faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "for _ in range(10): f(x).block_until_ready()\n"
+        "before = faults()\n"
+        "for _ in range(20): f(x).block_until_ready()\n"
+        "print((faults() - before) / 20 / (x.nbytes / resource.getpagesize()))\n"
+    )
+    clean = {name: os.environ[name] for name in os.environ if not name.startswith("MALLOC")}
+    environment = clean | {"JAX_PLATFORMS": "cpu"} | ({variable: "65536"} if variable else {})
+    told = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert (float(told.stdout) < 0.5) == kept
 
 
 def test_what_the_user_set_stays(monkeypatch):
