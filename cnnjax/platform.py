@@ -19,12 +19,18 @@ _KEEP = {
 }
 
 
-def configure() -> None:
+def configure(*, keep_memory: bool = True) -> None:
     """Sets XLA's flags, the compilation cache and the allocator; what the user has set stays.
 
     Call it before jax is imported. The cache makes the second launch of the same program start in
     seconds; it lies in `$XDG_CACHE_HOME/cnnjax/xla` (`~/.cache/cnnjax/xla` without that variable),
     and `JAX_COMPILATION_CACHE_DIR` moves it.
+
+    Args:
+      keep_memory: Whether the process keeps the memory that it frees, where the C library is glibc.
+        Arrays of megabytes would be given back to the system and asked for again by the next call,
+        page by page: work on large images takes up to ten times as long, or does not, as the
+        history of the process has it. The process stays as large as it was at its largest.
     """
     if importlib.metadata.version("jaxlib").startswith(ACCEPTED_BY):
         os.environ.setdefault("XLA_FLAGS", CPU_FLAG)
@@ -33,16 +39,11 @@ def configure() -> None:
     # Our programs are many and small: every one is worth keeping.
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
-    _keep_memory()
+    if keep_memory:
+        _keep_memory()
 
 
 def _keep_memory() -> None:
-    """Lets the process keep the memory that it frees, where the C library is glibc.
-
-    Arrays of megabytes would be given back to the system when they are freed and asked for again by
-    the next call, page by page: work on large images takes up to ten times as long, or does not,
-    as the history of the process has it. The process stays as large as it was at its largest.
-    """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
     for parameter, (value, variable) in _KEEP.items():
         if mallopt is not None and variable not in os.environ:

@@ -7,6 +7,10 @@ ratio is the median over the rounds, with the lowest and the highest beside it. 
 timed in processes of their own (their threads disturb jax's) when they are installed:
 `pip install -e '.[bench]'`. Above 1 we are faster.
 
+Launches also tell the allocator to keep what is freed (`platform.configure`). In one process that
+would help the other side as well, which would not have it by itself; `--keep_memory` shows what is
+left of the ratios then.
+
 Two parts are about distortions: how much longer a step of a plain network of eight convolutions
 takes with a policy than without (the target is 1.15), and how long a policy of twenty operations
 takes to compile (20 seconds) and that another strength compiles nothing. How fast the operations
@@ -31,6 +35,7 @@ from cnnjax.timing import in_turn, repeated, seconds
 
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Timed rounds of every pair.", lower_bound=1)
 _PEER = flags.DEFINE_enum("peer", None, ["torch", "kornia"], "Time only this peer, print JSON.")
+_KEEP_MEMORY = flags.DEFINE_bool("keep_memory", False, "Set the allocator, for both sides.")
 
 BATCHES = (128, 512)
 EPOCH_STEPS = 40
@@ -358,7 +363,7 @@ def main(_: list[str]) -> None:
         print(json.dumps(told))
         return
     os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # compilation is timed, too
-    platform.configure()
+    platform.configure(keep_memory=_KEEP_MEMORY.value)
     print(f"{'what':46s} {'against':26s} {'ratio':>7s} (lowest–highest)")
     for part in (against_flax, pooling, members, policy_cost, twenty_operations, against_peers):
         part(_ROUNDS.value)
