@@ -252,7 +252,8 @@ def _predictions(
 
 
 def _identity(common: dict[str, Any]) -> dict[str, Any]:
-    return {name: common[name] for name in ("group", "route", "label", "family", "seed")}
+    names = ("group", "member", "route", "label", "family", "seed")
+    return {name: common[name] for name in names}
 
 
 def _split(run: ConfigDict) -> str:

@@ -82,13 +82,14 @@ Every field of the configuration that a run may differ in is here, by the last w
 _LATER: dict[str, Any] = {
     **dict.fromkeys(("train_on", "normalise", "model_options", "augment_ranges"), ""),
     **dict.fromkeys(("optimizer", "schedule"), ""),
-    **dict.fromkeys(("canvas", "warmup"), -1),
+    **dict.fromkeys(("canvas", "warmup", "member"), -1),
     **dict.fromkeys(("final", "momentum"), math.nan),
 }
 """Columns that older tables lack, and what stands in them for "not told"."""
 
 EQUIVARIANCE = {
     "group": "str",
+    "member": "int64",
     "route": "str",
     "label": "str",
     "family": "str",
@@ -104,6 +105,7 @@ EQUIVARIANCE = {
 
 PREDICTIONS = {
     "group": "str",
+    "member": "int64",
     "route": "str",
     "label": "str",
     "family": "str",

@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 from cnnjax import config as configs
 from cnnjax import data, evaluation, results, study, sweep, train
 from cnnjax.errors import UserError
+from cnnjax.report import reading
 
 TIMES = ["training_seconds", "images_per_second"]
 GROUP = ["group", "seed", "learning_rate", "train_size", "initial", "transformation", "magnitude"]
@@ -121,6 +122,25 @@ def test_curves_on_part_of_the_test_set_start_on_that_part(tmp_path):
     for name in ("translation", "noise"):
         assert untouched["accuracy"][name] == right[:100].mean() != right.mean()
         assert (table[table["transformation"] == name]["examples"] == 100).all()
+
+
+def test_members_that_differ_in_a_number_alone_keep_their_own_guesses(tmp_path):
+    config = small(sweep="route=mlp;seed=0:2;augment.strength=0,2", choose=())
+    config.invariance.equivariance = False
+    config.steps = 40
+    table = launch(config, tmp_path / "strengths")
+    read = reading.read(tmp_path / "strengths")
+    assert len(read.entries) == 2
+    right = read.predictions["first"] == read.predictions["truth"]
+    found = right.groupby([read.predictions["entry"], read.predictions["seed"]]).mean()
+    untouched = read.measured[
+        (read.measured["transformation"] == "none") & ~read.measured["initial"]
+    ]
+    told = untouched.set_index(["entry", "seed"])["accuracy"]
+    assert len(told) == len(found) == 4
+    np.testing.assert_allclose(found.sort_index(), told.sort_index())
+    assert told.nunique() > 2
+    assert len(table["group"].unique()) == 1
 
 
 def test_corruptions_are_rows_of_the_chosen_members(tmp_path):

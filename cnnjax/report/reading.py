@@ -121,7 +121,6 @@ def read(workdir: Path) -> Study:
     measured = measured[~results.corruptions(measured)].reset_index(drop=True)
     routes = _routes(measured)
     names = [name for name in pd.unique(measured["transformation"]) if name != "none"]
-    entries = measured.groupby(["group", "label"])["entry"].first()
     members = ["group", "route", "label", "seed", "train_size", *_VARIED]
     bad = table[table["status"] == "diverged"].drop_duplicates(members)
     return Study(
@@ -134,8 +133,8 @@ def read(workdir: Path) -> Study:
         areas=_areas(measured, routes),
         transformations=tuple(names),
         corruptions=_corruptions(corrupted, routes),
-        equivariance=_named(workdir / "equivariance.parquet", entries),
-        predictions=_named(workdir / "predictions.parquet", entries),
+        equivariance=_named(workdir / "equivariance.parquet", measured),
+        predictions=_named(workdir / "predictions.parquet", measured),
         pictures=_arrays(workdir / "pictures.npz"),
         diverged={str(label): len(rows) for label, rows in bad.groupby("label", sort=False)},
     )
@@ -312,15 +311,20 @@ def _corruptions(corrupted: pd.DataFrame, routes: pd.DataFrame) -> pd.DataFrame:
     return routes[["entry", "family"]].merge(merged, on="entry", sort=False)
 
 
-def _named(path: Path, entries: pd.Series) -> pd.DataFrame | None:
-    """Reads a table that goes beside the results and gives its rows their names on the page."""
+def _named(path: Path, measured: pd.DataFrame) -> pd.DataFrame | None:
+    """Reads a table that goes beside the results and gives its rows their names on the page.
+
+    Members of a group may differ in no more than a number, such as a strength; only tables of an
+    older launch, which do not name the member, are told apart by labels.
+    """
     if not path.exists():
         return None
     frame = results.read(path)
     if frame.empty:
         return None
-    keys = pd.MultiIndex.from_frame(frame[["group", "label"]])
-    named = entries.reindex(keys).to_numpy()
+    key = ["group", "member" if (frame["member"] >= 0).all() else "label"]
+    entries = measured.groupby(key)["entry"].first()
+    named = entries.reindex(pd.MultiIndex.from_frame(frame[key])).to_numpy()
     frame["entry"] = pd.Series(named, frame.index).fillna(frame["label"])
     return frame
 
