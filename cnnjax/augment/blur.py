@@ -16,7 +16,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from cnnjax.augment import draw
 from cnnjax.augment.draw import Image, NewImage, Range, Scalar
-from cnnjax.ops.chunks import in_chunks, one_by_one
+from cnnjax.ops.one_by_one import one_by_one
 
 # Standard deviations after which the Gaussian is cut off, as scipy.ndimage has it.
 TRUNCATE = 4.0
@@ -106,7 +106,6 @@ def motion_blur(
     return _correlate(jnp.asarray(image), weights)
 
 
-@in_chunks
 def _correlate_separably(image: Array, weights: Array) -> Array:
     """Correlates every channel with the same odd window along both axes."""
     return _correlated(_correlated(image, weights[:, None]), weights[None, :])

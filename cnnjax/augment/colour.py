@@ -5,8 +5,6 @@ for bit at strength 0. Grey is what ITU-R BT.601 calls luma, 0.299 R + 0.587 G +
 image that has not three channels, it is their mean.
 """
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +12,6 @@ from jaxtyping import Array, PRNGKeyArray
 
 from cnnjax.augment import draw
 from cnnjax.augment.draw import Image, NewImage, Number, Range, Scalar
-from cnnjax.ops.chunks import in_chunks
 from cnnjax.ops.pixels import whole
 
 LUMA = (0.299, 0.587, 0.114)
@@ -48,7 +45,6 @@ def sharpen(
     return _sharpened(image, a)
 
 
-@in_chunks
 def _sharpened(image: Array, a: Array) -> Array:
     padded = jnp.pad(image, ((1, 1), (1, 1), (0, 0)), mode="edge")
     rows = padded[:-2] + padded[1:-1] + padded[2:]
@@ -408,7 +404,6 @@ def equalise(
     return _blended(key, image, _equalised(image), amount, strength)
 
 
-@functools.partial(in_chunks, store_apart=True)
 def _equalised(image: Array) -> Array:
     channels = image.shape[-1]
     # One row of 256 levels for each channel, all in one line: a plain index is the fastest. Counted

@@ -22,7 +22,6 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from cnnjax.augment.draw import Image, Number
-from cnnjax.ops.chunks import in_chunks
 from cnnjax.ops.resample import resample
 
 Points = Float[Array | np.ndarray, "count 2"]
@@ -127,11 +126,7 @@ def move_image(
     """
     _check_size("image", image.shape[:2], motion)
 
-    def moved(image: Array, *steps: Array) -> Array:
-        sources = _sources(dataclasses.replace(motion, steps=steps))
-        return resample(image, sources, order=order, border=border, fill=fill)
-
-    result = in_chunks(moved, store_apart=True)(jnp.asarray(image), *motion.steps)
+    result = resample(image, _sources(motion), order=order, border=border, fill=fill)
     return jnp.clip(result, 0, 1) if order == "bicubic" else result
 
 

@@ -10,7 +10,6 @@ from jaxtyping import Array, PRNGKeyArray
 
 from cnnjax.augment import draw
 from cnnjax.augment.draw import Image, NewImage, Number, Range, Scalar
-from cnnjax.ops.chunks import in_chunks
 
 # How many sums of pixels a program adds up slice by slice, before it reduces the rest.
 SLICES = 16
@@ -99,7 +98,6 @@ def emboss(
     return _embossed(jnp.asarray(image), share, depth)
 
 
-@in_chunks
 def _embossed(image: Array, share: Array, depth: Array) -> Array:
     height, width, channels = image.shape
     padded = jnp.pad(jnp.asarray(image, jnp.float32), [(1, 1), (1, 1), (0, 0)], mode="reflect")
