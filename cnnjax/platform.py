@@ -23,8 +23,10 @@ def configure(*, keep_memory: bool = True) -> None:
     """Sets XLA's flags, the compilation cache and the allocator; what the user has set stays.
 
     Call it before jax is imported. The cache makes the second launch of the same program start in
-    seconds; it lies in `$XDG_CACHE_HOME/cnnjax/xla` (`~/.cache/cnnjax/xla` without that variable),
-    and `JAX_COMPILATION_CACHE_DIR` moves it.
+    seconds; it lies in `$XDG_CACHE_HOME/cnnjax/xla-N` (`~/.cache/cnnjax/xla-N` without that
+    variable) for N usable cores, and `JAX_COMPILATION_CACHE_DIR` moves it. jax itself does not tell
+    programs for different numbers of cores apart: one that was compiled for one core would be found
+    again by a process with two, and leave the second idle.
 
     Args:
       keep_memory: Whether the process keeps the memory that it frees, where the C library is glibc.
@@ -35,7 +37,8 @@ def configure(*, keep_memory: bool = True) -> None:
     if importlib.metadata.version("jaxlib").startswith(ACCEPTED_BY):
         os.environ.setdefault("XLA_FLAGS", CPU_FLAG)
     caches = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(caches / "cnnjax" / "xla"))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(caches / "cnnjax" / f"xla-{cores}"))
     # Our programs are many and small: every one is worth keeping.
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")

@@ -23,7 +23,34 @@ def test_the_flag_is_accepted_by_the_installed_jaxlib(tmp_path):
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert told.stdout.split() == ["3.0", platform.CPU_FLAG]
-    assert any((tmp_path / "cnnjax" / "xla").iterdir()), "the compilation cache is used"
+    assert any(tmp_path.glob("cnnjax/xla-*/*")), "the compilation cache is used"
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
+    reason="needs two cores that processes can be told to use",
+)
+def test_a_program_compiled_for_one_core_is_not_taken_for_two(tmp_path):
+    code = (
+        "import os, sys\n"
+        "os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:int(sys.argv[1])])\n"
+        "from cnnjax import platform; platform.configure(); import jax\n"
+        "program = jax.jit(jax.numpy.sin).lower(jax.numpy.ones((64, 2**16))).compile()\n"
+        "print('outer_dimension_partitions' in program.as_text())"
+    )
+    clean = {name: os.environ[name] for name in os.environ if not name.startswith(("XLA", "JAX"))}
+    environment = clean | {"XDG_CACHE_HOME": str(tmp_path), "JAX_PLATFORMS": "cpu"}
+    divided = [
+        subprocess.run(
+            [sys.executable, "-c", code, cores],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        for cores in ("1", "2")
+    ]
+    assert divided == ["False", "True"]
 
 
 @pytest.mark.skipif(libc_ver()[0] != "glibc", reason="only glibc is told")
