@@ -212,5 +212,5 @@ def test_tensorflow_is_missing(tmp_path, monkeypatch):
         util, "find_spec", lambda name: None if name == "tensorflow" else find_spec(name)
     )
     message = refused("needs TensorFlow, which is not installed", "cifar10", data_dir=tmp_path)
-    assert "pip install 'cnnjax[prepare]'" in message
+    assert "pip install -c constraints.txt -e '.[prepare]'" in message
     assert "--manual_dir" in refused("needs TensorFlow", "kmnist", data_dir=tmp_path)
