@@ -2,7 +2,7 @@
 
 - "Quick start" holds exactly two `sh` blocks of one line each: the first ends in launch.py without
   arguments, the second in pytest with the test extra; .ci/run holds the second as it stands.
-- The Python that it shows runs, on images of its own.
+- The Python that it shows runs, on made-up images.
 - Every `python launch.py …`, every `--flag` and every `python -m cnnjax.…` that the README shows,
   in a block or in a line, is one that the program knows; so is every experiment and every extra.
 
