@@ -222,6 +222,29 @@ def read(path: str | os.PathLike[str]) -> "pd.DataFrame":
     return frame[list(schema)].astype(schema)
 
 
+def finished(workdir: pathlib.Path) -> set[str]:
+    """The groups that a workdir holds whole, in every table.
+
+    A group comes to results.parquet last. Where another table is missing, somebody deleted it:
+    results.parquet is then cleared away too, so that every group is measured again, from its final
+    checkpoint, and counts as finished only when the other tables hold it again.
+
+    Args:
+      workdir: The launch's folder.
+
+    Returns:
+      The groups' names.
+
+    Raises:
+      UserError: results.parquet cannot be read.
+    """
+    table = workdir / "results.parquet"
+    if not all((workdir / f"{name}.parquet").exists() for name in SCHEMAS):
+        table.unlink(missing_ok=True)
+        return set()
+    return set(read(table)["group"])
+
+
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     """Gives a temporary path beside `path`, and moves it there when the block ends well.

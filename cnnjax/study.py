@@ -55,7 +55,7 @@ def run(
       SystemExit: A signal asked to stop; the same launch goes on from there.
     """
     table = workdir / "results.parquet"
-    finished = set(results.read(table)["group"]) if table.exists() else set()
+    finished = results.finished(workdir)
 
     with Monitor(workdir / "log.jsonl", plans) as monitor:
         for part in plans:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -328,6 +329,30 @@ def test_a_launch_that_died_between_two_tables_ends_with_the_same_rows(
     pd.testing.assert_frame_equal(resumed.drop(columns=TIMES), whole[0].drop(columns=TIMES))
     for name in ("equivariance", "predictions"):
         pair = [results.read(folder / f"{name}.parquet") for folder in (tmp_path, whole[1])]
+        pd.testing.assert_frame_equal(*pair)
+
+
+@pytest.mark.parametrize("name", ["equivariance", "predictions"])
+def test_a_table_that_was_deleted_is_measured_anew(name, whole, tmp_path, monkeypatch):
+    workdir = tmp_path / "again"
+    shutil.copytree(whole[1], workdir)
+    (workdir / f"{name}.parquet").unlink()
+    # Killed in between, after the first group: what is still missing is not taken for finished.
+    append, died = results.append, []
+
+    def dying(path, rows):
+        append(path, rows)
+        if path.stem == "results" and not died:
+            died.append(path)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(results, "append", dying)
+    with pytest.raises(KeyboardInterrupt):
+        launch(small(), workdir)
+    assert len(results.finished(workdir)) == 1
+    launch(small(), workdir)
+    for each in results.SCHEMAS:
+        pair = [results.read(folder / f"{each}.parquet") for folder in (workdir, whole[1])]
         pd.testing.assert_frame_equal(*pair)
 
 
