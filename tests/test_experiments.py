@@ -42,6 +42,9 @@ def test_published_figures_stand_beside_a_route_of_their_own(source):
     labels = {section.label for section in config.routes.values()}
     for item in config.published:
         assert item["source"]
+        assert item["dataset"] in {config.dataset.name} | {
+            section.get("dataset", {}).get("name") for section in config.routes.values()
+        }
         # Others' networks and people, who have no route here, are told by their names.
         assert item["label"] in labels or item["label"].split(",")[0] in ("GRU", "human")
 

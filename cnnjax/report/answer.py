@@ -81,25 +81,27 @@ def sentences(study: reading.Study) -> list[Markup]:
 def published(study: reading.Study) -> pd.DataFrame:
     """Returns the published figures of config.json beside the study's own.
 
-    An item of `published` has a label, an error or an accuracy in percent, a source, and where
-    several data sets are measured its dataset. It belongs to the row of the same label, route or
-    model.
+    An item of `published` has a label, an error or an accuracy on a test set in percent, a source
+    and a dataset. It belongs to the row of the same label; where there are several such rows, as in
+    a sweep of strengths, it belongs to none. Items of data sets that were not measured are left
+    out, and all of them where something else than the data set's own test set was measured.
 
     Returns:
       Columns label, dataset, source, error (share of one), entry, ours and half (of the error; NaN
       where the study has no such row), seeds.
     """
     rows = []
-    for item in study.config.get("published") or ():
+    ours = study.routes
+    for item in (study.config.get("published") if study.split == "test" else None) or ():
         error = item.get("error", 100.0 - float(item.get("accuracy", "nan")))
         label, dataset = str(item.get("label", "")), str(item.get("dataset") or "")
-        ours = study.routes
-        names = ours[["label", "route", "model"]].apply(lambda column: column.str.casefold())
-        match = ours[(names == label.casefold()).any(axis=1)]
+        match = ours[ours["label"].str.casefold() == label.casefold()]
         if dataset:
+            if dataset not in set(ours["dataset"]):
+                continue
             match = match[match["dataset"] == dataset]
-        found: dict[str, Any] = {"entry": "", "accuracy": math.nan, "accuracy_half": math.nan}
-        if len(match):
+        found: dict[Any, Any] = {"entry": "", "accuracy": math.nan, "accuracy_half": math.nan}
+        if len(match) == 1:
             found = match.iloc[0].to_dict()
         rows.append(
             {

@@ -300,10 +300,10 @@ def _facts(study: reading.Study) -> list[tuple[str, str]]:
 
 def _published(study: reading.Study) -> list[dict[str, Any]]:
     table = answer.published(study)
-    several = len(pd.unique(table["dataset"])) > 1
+    shared = table["label"].duplicated(keep=False)
     rows = []
-    for _, row in table.iterrows():
-        label = f"{row['label']} · {row['dataset']}" if several and row["dataset"] else row["label"]
+    for (_, row), ambiguous in zip(table.iterrows(), shared, strict=True):
+        label = f"{row['label']} · {row['dataset']}" if ambiguous else row["label"]
         ours = words.with_interval(row["ours"], row["half"], 2)
         rows.append(
             {

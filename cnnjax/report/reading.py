@@ -198,7 +198,9 @@ def _entries(frame: pd.DataFrame) -> pd.Series:
     ]
     for column, word in _VARIED.items():
         # Within what is told apart already: validation chooses a rate for each strength.
-        per_cell = frame.groupby([*cell, names], dropna=False)[column].transform("nunique", dropna=False)
+        per_cell = frame.groupby([*cell, names], dropna=False)[column].transform(
+            "nunique", dropna=False
+        )
         varies = (per_cell > 1).groupby(frame["route"]).transform("any")
         text = frame[column].map(lambda x: f"{x:g}" if isinstance(x, float) else str(x))
         told = pd.Series(
