@@ -251,9 +251,12 @@ def _sizes(
 
 
 def _strengths(trained: pd.DataFrame, split: str, path: Path) -> Drawing | None:
-    """Draws a line for every label that was trained at several strengths of its policy."""
+    """Draws a line for every route that was trained at several strengths of its policy."""
     untouched = trained[trained["transformation"] == "none"]
-    untouched = untouched.assign(entry=untouched["label"])
+    # An entry at each strength becomes one line; what else tells entries apart still does.
+    named = zip(untouched["entry"], untouched["augment_strength"], strict=True)
+    lines_of = [entry.replace(f" · strength {strength:g}", "") for entry, strength in named]
+    untouched = untouched.assign(entry=lines_of)
     weakest, strongest = (
         untouched.groupby("entry", sort=False)["augment_strength"].agg(end)
         for end in ("min", "max")
