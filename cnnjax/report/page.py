@@ -130,17 +130,17 @@ def route_table(study: reading.Study) -> tuple[list[Column], list[Row]]:
             "errors", f"Number of {study.split} images misread: mean and 95 % interval over seeds"
         ),
     ]
-    shaded = {"accuracy": _shades(table, "entry", "accuracy", "dataset")}
+    shaded = {"accuracy": _shades(table, "accuracy")}
     names = list(study.transformations)
     if names:
         overall = areas[areas["transformation"] == ""]
-        shaded[""] = _shades(overall.assign(all=""), "entry", "transformed", "all")
+        shaded[""] = _shades(overall, "transformed")
         columns.append(
             Column("transformed %", "Accuracy averaged over all transformations and magnitudes")
         )
     for name in names:
         rows = areas[areas["transformation"] == name]
-        shaded[name] = _shades(rows, "entry", "kept", "transformation")
+        shaded[name] = _shades(rows, "kept")
         columns.append(
             Column(
                 f"{name} kept %",
@@ -181,18 +181,24 @@ def route_table(study: reading.Study) -> tuple[list[Column], list[Row]]:
     return columns, lines
 
 
-def _shades(
-    frame: pd.DataFrame, name: str, value: str, within: str
-) -> dict[str, tuple[float, bool]]:
-    """Places each mean between the worst and the best, and says who is level with the best."""
+def _shades(frame: pd.DataFrame, value: str) -> dict[str, tuple[float, bool]]:
+    """Places each mean between its data set's worst and best, and says who is level with the best.
+
+    Args:
+      frame: Rows with the columns entry, dataset, `value` and `value`_half.
+      value: The column in which more is better.
+
+    Returns:
+      Place from 0 (worst) to 1 (best) and whether it is level with the best, by entry.
+    """
     found: dict[str, tuple[float, bool]] = {}
-    for _, rows in frame.groupby(within, sort=False):
+    for _, rows in frame.groupby("dataset", sort=False):
         best = answer.contest(rows, value)
         if best is None or len(rows) < 2:
             continue
-        level = {best.best[name], *best.level[name]} if best.known else {best.best[name]}
+        level = {best.best["entry"], *(best.level["entry"] if best.known else ())}
         low, high = rows[value].min(), rows[value].max()
-        for entry, mean in zip(rows[name], rows[value], strict=True):
+        for entry, mean in zip(rows["entry"], rows[value], strict=True):
             if not math.isnan(mean):
                 found[entry] = ((mean - low) / ((high - low) or 1.0), entry in level)
     return found

@@ -40,9 +40,10 @@ class Study(NamedTuple):
         label, route, model, features, family, dataset, train_size, seeds, examples, accuracy,
         accuracy_half, errors, errors_half, validation_accuracy (NaN where validation was trained
         on), parameters and multiply_accumulates (both the network's), training_seconds.
-      areas: What curves amount to: entry, family, transformation, initial, and mean and half width
-        over seeds of `kept` (area under the accuracy curve relative to the untouched accuracy),
-        `transformed` (mean accuracy along the curve) and `consistent` (mean consistency along it).
+      areas: What curves amount to: entry, family, dataset, transformation, initial, and mean and
+        half width over seeds of `kept` (area under the accuracy curve relative to the untouched
+        accuracy), `transformed` (mean accuracy along the curve) and `consistent` (mean consistency
+        along it).
       transformations: Names in the order of the page, without "none".
       corruptions: What corruptions cost beside the plain network: entry, family, dataset,
         corruption (empty for the mean over all), and mean and half width over seeds of `error`
@@ -138,6 +139,35 @@ def read(workdir: Path) -> Study:
         pictures=_arrays(workdir / "pictures.npz"),
         diverged={str(label): len(rows) for label, rows in bad.groupby("label", sort=False)},
     )
+
+
+def by_data(study: Study) -> list[tuple[str, Study]]:
+    """Returns what the study says of each data set: rows of different ones do not compete.
+
+    Args:
+      study: What was read.
+
+    Returns:
+      Names and studies; the name is empty where there is but one data set, which goes without
+      saying.
+    """
+    names = pd.unique(study.routes["dataset"])
+    if len(names) == 1:
+        return [("", study)]
+    found = []
+    for name in names:
+        routes = study.routes[study.routes["dataset"] == name].reset_index(drop=True)
+        # Entries of different data sets have different names.
+        frames = {
+            field: frame[frame["entry"].isin(routes["entry"])]
+            for field in ("measured", "areas", "corruptions", "equivariance", "predictions")
+            if (frame := getattr(study, field)) is not None
+        }
+        known = set(frames["measured"]["transformation"])
+        kept = tuple(each for each in study.transformations if each in known)
+        part = study._replace(routes=routes, transformations=kept, **frames)
+        found.append((str(name), part))
+    return found
 
 
 def at_full_size(study: Study) -> pd.DataFrame:
@@ -299,7 +329,7 @@ def _areas(measured: pd.DataFrame, routes: pd.DataFrame) -> pd.DataFrame:
     merged = frames[0]
     for other in frames[1:]:
         merged = merged.merge(other, on=by, how="outer", sort=False)
-    return merged.merge(routes[["entry", "family"]], on="entry")
+    return merged.merge(routes[["entry", "family", "dataset"]], on="entry")
 
 
 def _corruptions(corrupted: pd.DataFrame, routes: pd.DataFrame) -> pd.DataFrame:
