@@ -76,8 +76,8 @@ def run(argv: Sequence[str]) -> None:
     if values.dry_run:
         print(preview.describe(plans))
         return
-    with workdir.claim(values.workdir or f"runs/{config.name}", config, argv) as folder:
-        page = study.run(plans, config, workdir=folder)
+    with workdir.claim(values.workdir or f"runs/{config.name}", config) as folder:
+        page = study.run(plans, config, workdir=folder, command=argv)
         print(results.terminal_table(results.read(folder / "results.parquet")))
         print(f"report: {page}")
 

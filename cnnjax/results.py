@@ -11,6 +11,7 @@ A member that validation did not choose, or that diverged, has one row, without 
 
 import contextlib
 import datetime
+import json
 import math
 import os
 import pathlib
@@ -521,7 +522,7 @@ def percent(interval: Interval) -> str:
 
 
 def environment(command: Sequence[str] = ()) -> dict[str, Any]:
-    """Describes what a launch ran on, for environment.json.
+    """Describes what a launch runs on, for environment.json.
 
     Args:
       command: The command line; default that of this process.
@@ -553,6 +554,46 @@ def environment(command: Sequence[str] = ()) -> dict[str, Any]:
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         **_git(),
     }
+
+
+def environments(path: pathlib.Path) -> list[dict[str, Any]]:
+    """Reads environment.json.
+
+    Args:
+      path: The file.
+
+    Returns:
+      What each launch ran on that trained or measured something, in order; none where there is no
+      file. Files of older launches tell of the last one only.
+
+    Raises:
+      UserError: It is not such a file.
+    """
+    if not path.exists():
+        return []
+    try:
+        told = json.loads(path.read_text())
+    except (OSError, ValueError):
+        told = None
+    told = [told] if isinstance(told, dict) else told
+    if not isinstance(told, list) or not all(isinstance(each, dict) for each in told):
+        raise UserError(f"{path}: is corrupt; delete it")
+    return told
+
+
+def remember(path: pathlib.Path, command: Sequence[str] = ()) -> None:
+    """Adds what this launch runs on to environment.json.
+
+    Args:
+      path: The file; made if need be.
+      command: The command line; default that of this process.
+
+    Raises:
+      UserError: The file that is there cannot be read.
+    """
+    told = [*environments(path), environment(command)]
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
 
 
 def _schema(path: pathlib.Path) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The tables of a launch: written whole, read back exactly, and summarised as scipy would."""
 
 import importlib.metadata
+import json
 import math
 import os
 import pathlib
@@ -335,3 +336,20 @@ def test_the_environment_is_told():
     assert told["python"]
     assert told["cpu"]
     assert (told["git_commit"] is None) == (told["git_dirty"] is None)
+
+
+def test_every_environment_that_gave_results_is_remembered(tmp_path):
+    path = tmp_path / "environment.json"
+    assert results.environments(path) == []
+    path.write_text(json.dumps({"command": ["old"]}))  # as older launches wrote it
+    results.remember(path, ["launch.py", "--x"])
+    results.remember(path, ["launch.py", "--y"])
+    commands = [each["command"] for each in results.environments(path)]
+    assert commands == [["old"], ["python", "launch.py", "--x"], ["python", "launch.py", "--y"]]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"null", b"\xff\xfe"])
+def test_a_corrupt_environment_is_told_in_one_line(tmp_path, content):
+    (tmp_path / "environment.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"environment\.json: is corrupt; delete it$"):
+        results.environments(tmp_path / "environment.json")

@@ -351,6 +351,7 @@ def test_a_table_that_was_deleted_is_measured_anew(name, whole, tmp_path, monkey
         launch(small(), workdir)
     assert len(results.finished(workdir)) == 1
     launch(small(), workdir)
+    assert len(results.environments(workdir / "environment.json")) == 3, "one a launch"
     for each in results.SCHEMAS:
         pair = [results.read(folder / f"{each}.parquet") for folder in (workdir, whole[1])]
         pd.testing.assert_frame_equal(*pair)
@@ -359,7 +360,9 @@ def test_a_table_that_was_deleted_is_measured_anew(name, whole, tmp_path, monkey
 def test_a_finished_launch_trains_nothing_more(whole, monkeypatch):
     table, workdir = whole
     monkeypatch.setattr(study.train, "train", lambda *_, **__: pytest.fail("trained again"))
+    environment = (workdir / "environment.json").read_text()
     pd.testing.assert_frame_equal(launch(small(), workdir), table)
+    assert (workdir / "environment.json").read_text() == environment, "this launch made no result"
 
 
 def test_a_diverged_value_loses_and_is_marked(tmp_path):

@@ -95,7 +95,7 @@ def write(workdir: str | Path) -> Path:
         corruptions=_corruptions(study),
         chosen=_chosen(study),
         config=json.dumps(study.config, indent=2, ensure_ascii=False) if study.config else "",
-        environment=list(_flat(study.environment)),
+        environment=_environment(study.environments),
         reproduce=_reproduce(study),
         family_name=palette.family_name,
         percent=words.percent,
@@ -354,9 +354,25 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     return leaves
 
 
+def _environment(launches: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Lists what launches ran on; where they differ, one after the other.
+
+    >>> _environment([{"cores": 2, "jax": "0.9"}, {"cores": 2, "jax": "0.10"}])
+    [('cores', '2'), ('jax', '0.9 → 0.10')]
+    """
+    told: dict[str, dict[str, None]] = {}
+    for launch in launches:
+        for name, value in _flat(launch):
+            told.setdefault(name, {})[value] = None
+    return [(name, " → ".join(values)) for name, values in told.items()]
+
+
 def _reproduce(study: reading.Study) -> dict[str, str]:
     """Finds the commands that make this page again, and how it may be cited."""
-    known = study.environment
+    known = study.environments[-1] if study.environments else {}
+    commits = list(
+        dict.fromkeys(each.get("git_commit") or "no checkout" for each in study.environments)
+    )
     command, commit = shlex.join(known.get("command", ())), known.get("git_commit") or ""
     year = str(known.get("time", ""))[:4]
     lines = [f"git checkout {commit}"] if commit else []
@@ -366,6 +382,7 @@ def _reproduce(study: reading.Study) -> dict[str, str]:
     fields += [f"  note = {{commit {commit[:12]}, {command}}}"] if commit else []
     return {
         "commands": "\n".join(lines),
-        "dirty": "yes" if known.get("git_dirty") else "",
+        "dirty": "yes" if any(each.get("git_dirty") for each in study.environments) else "",
+        "commits": words.listed([each[:12] for each in commits]) if len(commits) > 1 else "",
         "cite": "@misc{cnnjax,\n" + ",\n".join(fields) + "\n}",
     }

@@ -33,7 +33,7 @@ class Study(NamedTuple):
       title: The study's name.
       question: What it asks; may be empty.
       config: The parsed config.json, or {}.
-      environment: The parsed environment.json, or {}.
+      environments: What each launch ran on that trained or measured something, in order.
       measured: Rows of results.parquet of members that were chosen and finished, each with the name
         of its row on the page in `entry`, and `initial` as a bool; without the corrupted images.
       routes: One row an entry, at its largest training size, in the order of the page: entry,
@@ -58,7 +58,7 @@ class Study(NamedTuple):
     title: str
     question: str
     config: dict[str, Any]
-    environment: dict[str, Any]
+    environments: list[dict[str, Any]]
     measured: pd.DataFrame
     routes: pd.DataFrame
     areas: pd.DataFrame
@@ -99,7 +99,7 @@ def read(workdir: Path) -> Study:
       The study; what the folder lacks is empty or None.
 
     Raises:
-      UserError: There is no results.parquet.
+      UserError: There is no results.parquet, or a file cannot be read.
     """
     path = workdir / "results.parquet"
     if not path.exists():
@@ -107,7 +107,7 @@ def read(workdir: Path) -> Study:
             f"workdir={workdir}: expected results.parquet in it; launch the study first"
         )
     table = results.read(path)
-    config, environment = _json(workdir / "config.json"), _json(workdir / "environment.json")
+    config = _json(workdir / "config.json")
     table["initial"] = table["initial"].fillna(False).astype(bool)
     # Family and label say what a row is; a sweep without routes leaves them empty.
     for name, otherwise in (("route", ""), ("label", ""), ("family", "none")):
@@ -128,7 +128,7 @@ def read(workdir: Path) -> Study:
         title=str(config.get("title") or _first(table, "experiment") or workdir.name),
         question=str(config.get("question") or ""),
         config=config,
-        environment=environment,
+        environments=results.environments(workdir / "environment.json"),
         measured=measured,
         routes=routes,
         areas=_areas(measured, routes),

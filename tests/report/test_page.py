@@ -338,6 +338,20 @@ def test_the_command_and_the_commit_are_given(page):
     assert "python launch.py --config=experiments/invariance.py:digits" in page.text
 
 
+def test_several_commits_are_told(builders, tmp_path):
+    launches = [
+        {"git_commit": commit * 40, "git_dirty": dirty, "command": ["launch.py"], "cores": 2}
+        for commit, dirty in (("a", True), ("b", False))
+    ]
+    frame = pd.DataFrame([builders["row"](label="net", accuracy=0.9)])
+    page = Page(report.write(builders["save"](tmp_path, frame, environment=launches)))
+    assert f"git checkout {'b' * 40} launch.py" in page.text
+    assert f"several commits made these numbers, in this order: {'a' * 12} and" in page.text
+    assert "changes that were not committed" in page.text
+    assert f"git_commit {'a' * 40} → {'b' * 40}" in page.text
+    assert "cores 2 " in page.text
+
+
 def test_the_configuration_is_whole(page, full_workdir):
     config = json.loads((full_workdir / "config.json").read_text())
     assert html.escape(json.dumps(config["optimizer"]["learning_rate"])) in page.source
