@@ -172,7 +172,7 @@ def _curves(
             functools.partial(
                 plotting.curves,
                 lines=lines,
-                x_label=words.unit(name),
+                x_label=words.unit(name, signals=study.signals),
                 y_range=limits,
                 direct=bool(labels),
             ),
@@ -455,7 +455,7 @@ def _equivariance(study: reading.Study, path: Path) -> Drawing | None:
             x_max=top,
         )
         panels.append(Panel(entry, "", f"error of equivariance of each layer of {entry}", draw))
-    legend = [(_series_name(*key), style) for key, style in series.items()]
+    legend = [(words.by(*key, signals=study.signals), style) for key, style in series.items()]
     if frame["initial"].any():
         legend.append(
             ("dashed, hollow: at initialisation", Style("dark", "o", (2.0, 2.0), hollow=True))
@@ -474,11 +474,6 @@ def _chosen_magnitudes(frame: pd.DataFrame) -> dict[tuple[str, float], Style]:
         for magnitude in sorted({magnitudes[0], magnitudes[-1]}):
             series[str(name), float(magnitude)] = next(looks)
     return series
-
-
-def _series_name(name: str, magnitude: float) -> str:
-    unit = {"translation": " px", "rotation": "°"}.get(name, "")
-    return f"{name} by {magnitude:g}{unit}"
 
 
 def _range(lines: list[Line]) -> tuple[float, float]:

@@ -84,6 +84,7 @@ def write(workdir: str | Path) -> Path:
         style=Markup(palette.stylesheet() + (_HERE / "page.css").read_text(encoding="utf-8")),
         answer=[_unbroken(sentence) for sentence in answer.sentences(study)],
         facts=_facts(study),
+        sample=_sample(study),
         columns=columns,
         rows=rows,
         published=_published(study),
@@ -124,10 +125,10 @@ def route_table(study: reading.Study) -> tuple[list[Column], list[Row]]:
     columns += [
         Column("n", "Seeds"),
         Column(
-            "accuracy %", f"On untouched {study.split} images: mean and 95 % interval over seeds"
+            "accuracy %", f"On untouched {study.split} examples: mean and 95 % interval over seeds"
         ),
         Column(
-            "errors", f"Number of {study.split} images misread: mean and 95 % interval over seeds"
+            "errors", f"Number of {study.split} examples misread: mean and 95 % interval over seeds"
         ),
     ]
     shaded = {"accuracy": _shades(table, "accuracy")}
@@ -302,6 +303,14 @@ def _facts(study: reading.Study) -> list[tuple[str, str]]:
     if study.diverged:
         facts.append(("runs diverged", str(sum(study.diverged.values()))))
     return facts
+
+
+def _sample(study: reading.Study) -> str:
+    """Says on what part of the test set transformations were measured; empty where on all of it."""
+    whole = study.routes["examples"].max() if len(study.routes) else 0
+    if study.sampled >= whole:
+        return ""
+    return f"on the first {study.sampled:,} of {int(whole):,} {study.split} examples"
 
 
 def _published(study: reading.Study) -> list[dict[str, Any]]:

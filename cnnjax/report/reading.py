@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from cnnjax import results
+from cnnjax import data, results
 from cnnjax.errors import UserError
 from cnnjax.report import palette
 
@@ -45,6 +45,8 @@ class Study(NamedTuple):
         accuracy), `transformed` (mean accuracy along the curve) and `consistent` (mean consistency
         along it).
       transformations: Names in the order of the page, without "none".
+      sampled: Number of examples that transformations and corruptions were measured on, the first
+        of the test set; 0 where there are none.
       corruptions: What corruptions cost beside the plain network: entry, family, dataset,
         corruption (empty for the mean over all), and mean and half width over seeds of `error`
         (corruption error; 1 is the plain network's) and, of the means, of `relative`. Empty where
@@ -63,6 +65,7 @@ class Study(NamedTuple):
     routes: pd.DataFrame
     areas: pd.DataFrame
     transformations: tuple[str, ...]
+    sampled: int
     corruptions: pd.DataFrame
     equivariance: pd.DataFrame | None
     predictions: pd.DataFrame | None
@@ -78,6 +81,11 @@ class Study(NamedTuple):
     def split(self) -> str:
         """What was measured on: "test" or "validation"."""
         return str(self.measured["split"].iloc[0]) if len(self.measured) else "test"
+
+    @property
+    def signals(self) -> bool:
+        """Whether the examples are signals: they are not made of pixels."""
+        return set(self.routes["dataset"]) <= set(data.SIGNALS)
 
     @property
     def judge(self) -> str:
@@ -118,6 +126,7 @@ def read(workdir: Path) -> Study:
     measured = table[(table["status"] == "done") & table["chosen"].astype(bool)]
     measured = measured[measured["accuracy"].notna()].reset_index(drop=True)
     measured["entry"] = _entries(measured)
+    touched = measured.loc[measured["transformation"] != "none", "examples"]
     corrupted = measured[results.corruptions(measured)]
     measured = measured[~results.corruptions(measured)].reset_index(drop=True)
     routes = _routes(measured)
@@ -133,6 +142,7 @@ def read(workdir: Path) -> Study:
         routes=routes,
         areas=_areas(measured, routes),
         transformations=tuple(names),
+        sampled=int(touched.max()) if len(touched) else 0,
         corruptions=_corruptions(corrupted, routes),
         equivariance=_named(workdir / "equivariance.parquet", measured),
         predictions=_named(workdir / "predictions.parquet", measured),

@@ -57,7 +57,7 @@ def test_strengths_are_drawn_apart_for_what_else_differs(builders, tmp_path, mon
 @pytest.mark.parametrize(
     ("accuracy", "words"),
     [
-        (0.97, "highest accuracy on untouched validation images"),
+        (0.97, "highest accuracy on untouched validation examples"),
         (np.nan, "highest accuracy over all transformations of the test set"),
     ],
 )

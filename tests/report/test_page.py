@@ -281,6 +281,28 @@ def test_data_sets_are_neither_drawn_nor_shaded_nor_paid_against_each_other(buil
     )
 
 
+@pytest.mark.parametrize(
+    ("dataset", "units", "others"),
+    [
+        ("mnist", ("shift in pixels", "pixels run 0 to 1"), "samples"),
+        ("mnist1d", ("shift in samples", "a signal’s own is 1"), "pixels"),
+    ],
+)
+def test_units_are_those_of_the_data(builders, tmp_path, dataset, units, others):
+    where = (("none", 0.0), ("translation", 2.0), ("noise", 0.5))
+    rows = [
+        builders["row"](label="net", accuracy=0.9, transformation=name, magnitude=m, examples=n)
+        | {"dataset": dataset}
+        for name, m in where
+        for n in (10_000 if name == "none" else 2_000,)
+    ]
+    page = Page(report.write(builders["save"](tmp_path, pd.DataFrame(rows))))
+    assert all(unit in page.text for unit in units)
+    assert others not in page.text
+    assert "image" not in page.text
+    assert "Measured on the first 2,000 of 10,000 test examples." in page.text
+
+
 def test_without_measurements_at_initialisation(builders, tmp_path):
     frame = few(builders)
     frame = frame[~frame["initial"]]
