@@ -78,7 +78,8 @@ def run(argv: Sequence[str]) -> None:
         return
     with workdir.claim(values.workdir or f"runs/{config.name}", config) as folder:
         page = study.run(plans, config, workdir=folder, command=argv)
-        print(results.terminal_table(results.read(folder / "results.parquet")))
+        table = results.read(folder / "results.parquet")
+        print(results.terminal_table(table, config.choose))
         print(f"report: {page}")
 
 

@@ -144,10 +144,10 @@ _ABSENT = {
     "validation_accuracy": math.nan,
 }
 
-CONTEST = ("group", "route", "label", "family", "train_size", "label_noise", "augment_strength")
-"""Columns that agree for all members of which validation may choose some."""
-
-CELL = (*CONTEST, "learning_rate", "weight_decay", "label_smoothing")
+CELL = (
+    *("group", "route", "label", "family", "train_size", "label_noise", "augment_strength"),
+    *("learning_rate", "weight_decay", "label_smoothing"),
+)
 """Columns that agree for members that differ in their seed alone."""
 
 CORRUPTION = "corruption:"
@@ -437,7 +437,7 @@ def seeds(frame: "pd.DataFrame", by: Sequence[str] = CELL) -> "pd.DataFrame":
     return pd.DataFrame(rows, columns=[*by, "run", "diverged"])
 
 
-def terminal_table(frame: "pd.DataFrame") -> str:
+def terminal_table(frame: "pd.DataFrame", choose: Sequence[str] = ()) -> str:
     """The routes of a launch as an aligned table, each at its largest training set.
 
     Accuracies are means over seeds ± Student's 95 % half width; the transformations' columns hold
@@ -445,6 +445,8 @@ def terminal_table(frame: "pd.DataFrame") -> str:
 
     Args:
       frame: results.parquet.
+      choose: Dotted names of the fields that validation chose. Values of theirs that lost have no
+        line; a value of any other field has one, also where none of its seeds came to anything.
 
     Returns:
       The table with a line of what its columns are.
@@ -456,8 +458,11 @@ def terminal_table(frame: "pd.DataFrame") -> str:
     areas = invariance_summary(frame)
     transformations = list(dict.fromkeys(areas.loc[~areas["initial"], "transformation"]))
     shown = [name for name in ("train_size", "label_noise") if len(frame[name].unique()) > 1]
+    names = {name.rpartition(".")[2] for name in choose}
+    contest = [name for name in CELL if name.removeprefix("augment_") not in names]
+    diverged = ~frame.groupby(contest)["chosen"].transform("any")
     # What validation chose for a route is one value; only what was left to compare needs a column.
-    kept = frame[frame["chosen"]]
+    kept = frame[frame["chosen"] | diverged]
     free = ("augment_strength", "learning_rate", "weight_decay", "label_smoothing")
     shown += [name for name in free if _varies_within_labels(kept, name)]
     head = ["route", *(name.replace("_", " ") for name in shown), "accuracy %", "errors"]
@@ -473,8 +478,7 @@ def terminal_table(frame: "pd.DataFrame") -> str:
     ]
 
     lines = [head]
-    diverged = ~frame.groupby(list(CONTEST))["chosen"].transform("any")
-    cells = frame.loc[frame["chosen"] | diverged, list(CELL)].drop_duplicates()
+    cells = kept[list(CELL)].drop_duplicates()
     for cell in cells.to_dict("records"):
         part, own = _where(frame, cell), _where(areas, cell)
         own = own[~own["initial"]]

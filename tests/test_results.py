@@ -298,6 +298,29 @@ def test_the_terminal_table_tells_strengths_apart():
     assert [line.split()[1:3] for line in lines[2:4]] == [["0.5", "90.00"], ["1", "70.00"]]
 
 
+@pytest.mark.parametrize(
+    ("field", "column"),
+    [
+        ("optimizer.learning_rate", "learning_rate"),
+        ("optimizer.label_smoothing", "label_smoothing"),
+        ("augment.strength", "augment_strength"),
+    ],
+)
+def test_a_value_that_never_trained_has_a_line_unless_validation_chose(field, column):
+    lost = {"status": "diverged", "chosen": False, "accuracy": math.nan}
+    frame = table(
+        *(row(**{column: 0.25}, seed=seed) for seed in range(2)),
+        *(row(**{column: 0.75}, seed=seed, **lost) for seed in range(2)),
+    )
+    compared, chosen = (
+        results.terminal_table(frame, choose).splitlines()[2:-1] for choose in ((), (field,))
+    )
+    assert [line.split()[1:3] for line in compared] == [["0.25", "90.00"], ["0.75", "–"]]
+    assert compared[1].endswith("n=0, 2 of 2 diverged")
+    assert len(chosen) == 1
+    assert chosen[0].split()[1] == "90.00"
+
+
 def test_the_terminal_table_says_that_features_are_not_counted():
     plain, featured = (
         results.terminal_table(table(row(features=name))) for name in ("none", "deskew+hog")
