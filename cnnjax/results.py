@@ -306,39 +306,6 @@ def interval(values: "Sequence[float] | np.ndarray | pd.Series", level: float = 
     return Interval(mean, float(quantile * sample.std(ddof=1) / math.sqrt(n)), n)
 
 
-def summarise(
-    frame: "pd.DataFrame", by: Sequence[str], *, value: str = "accuracy", level: float = 0.95
-) -> "pd.DataFrame":
-    """Means with intervals, cell by cell, over the members that were chosen and did not diverge.
-
-    A measured circumstance that `by` does not name is held at its plain value, so that cells never
-    mix: without "initial", networks after training; without "transformation" and "magnitude", the
-    untouched test set.
-
-    Args:
-      frame: results.parquet.
-      by: Columns whose values make a cell, such as ("label", "train_size").
-      value: The column that is averaged.
-      level: Confidence of the interval.
-
-    Returns:
-      The columns `by`, then `mean`, `half` (NaN for a single member) and `n`, one row a cell, in
-      the order in which the cells first come.
-    """
-    import pandas as pd
-
-    kept = frame[frame["chosen"] & (frame["status"] == "done")]
-    if "initial" not in by:
-        kept = kept[~kept["initial"]]
-    if "transformation" not in by and "magnitude" not in by:
-        kept = kept[kept["transformation"] == "none"]
-    rows = [
-        (*cell, *interval(part[value], level))
-        for cell, part in kept.groupby(list(by), sort=False, dropna=False)
-    ]
-    return pd.DataFrame(rows, columns=[*by, "mean", "half", "n"])
-
-
 def invariance_summary(frame: "pd.DataFrame") -> "pd.DataFrame":
     """The relative area under each member's accuracy curves (see `cnnjax.invariance.summary`).
 

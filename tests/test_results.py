@@ -208,32 +208,6 @@ def test_the_level_of_an_interval_is_a_probability(level):
         results.interval([1.0, 2.0], level)
 
 
-def test_a_summary_takes_chosen_and_finished_members_after_training():
-    frame = table(
-        row(seed=0, accuracy=0.8),
-        row(seed=1, accuracy=0.9),
-        row(seed=2, accuracy=0.1, chosen=False),
-        row(seed=3, accuracy=0.1, status="diverged"),
-        row(seed=0, accuracy=0.1, initial=True),
-        row(seed=0, accuracy=0.1, transformation="shear", magnitude=0.2),
-        row(seed=0, accuracy=0.7, route="s"),
-    )
-    summary = results.summarise(frame, ["route"])
-    assert summary["route"].tolist() == ["r", "s"]
-    assert summary["n"].tolist() == [2, 1]
-    np.testing.assert_allclose(summary["mean"], [0.85, 0.7])
-    np.testing.assert_allclose(summary["half"], [stats.t.ppf(0.975, 1) * 0.05, math.nan])
-    by_magnitude = results.summarise(frame, ["route", "initial", "transformation", "magnitude"])
-    assert len(by_magnitude) == 4
-    assert results.summarise(frame, ["route"], value="errors")["mean"].tolist() == [10.0, 10.0]
-
-
-def test_no_rows_give_an_empty_summary():
-    summary = results.summarise(table(row(chosen=False)), ["route", "train_size"])
-    assert list(summary.columns) == ["route", "train_size", "mean", "half", "n"]
-    assert summary.empty
-
-
 def test_invariance_is_summed_up_for_each_member_and_stage():
     frame = table(
         *curve(seed=0),

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from cnnjax import data, results
+from cnnjax import data, invariance, results
 from cnnjax.errors import UserError
 from cnnjax.report import palette
 
@@ -305,21 +305,20 @@ def _areas(measured: pd.DataFrame, routes: pd.DataFrame) -> pd.DataFrame:
             continue
         for name in pd.unique(member["transformation"]):
             rows_of_curve = curve(member, name).sort_values("magnitude")
-            at = rows_of_curve["magnitude"].to_numpy(float)
+            at, accuracy, agree = (
+                rows_of_curve[column].astype(float).tolist()
+                for column in ("magnitude", "accuracy", "consistency")
+            )
             if name == "none" or at[-1] == 0:
                 continue
-            accuracy = rows_of_curve["accuracy"].to_numpy(float)
-            agree = rows_of_curve["consistency"].to_numpy(float)
-            start = float(accuracy[0])
-            mean = float(np.trapezoid(accuracy, at) / at[-1])
             rows.append(
                 {
                     "entry": entry,
                     "seed": seed,
                     "initial": initial,
                     "transformation": name,
-                    "kept": mean / start if start else np.nan,
-                    "transformed": mean,
+                    "kept": invariance.relative_area(at, accuracy),
+                    "transformed": float(np.trapezoid(accuracy, at) / at[-1]),
                     "consistent": float(np.trapezoid(agree, at) / at[-1]),
                 }
             )
