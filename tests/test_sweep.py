@@ -154,7 +154,7 @@ def test_axes_survive_being_written(axes):
     )
 )
 def test_runs_are_the_product_of_the_axes_and_groups_share_their_structure(axes):
-    runs = sweep.expand(experiment(), axes)
+    runs = sweep.expand(experiment(augment__name="affine"), axes)
     assert len(runs) == math.prod(map(len, axes.values()))
     points = {tuple(configs.flatten(run.config)[name] for name in axes) for run in runs}
     assert len(points) == len(runs)
@@ -198,7 +198,7 @@ def test_axes_of_words_and_features():
         "mlp800, deskew+hog",
     ]
     assert {run.route for run in runs} == {""}
-    assert {run.family for run in runs} == {"none"}
+    assert [run.family for run in runs] == ["none", "features"] * 2
 
 
 def test_fields_of_free_sections_can_be_swept():
@@ -293,6 +293,67 @@ def test_a_network_named_on_the_command_line_takes_the_place_of_routes_that_name
     about_features = experiment("route=*", {"hog": {"features": ("hog",)}, "plain": {}})
     found = sweep.expand(about_features, {"model.name": ("linear", "lenet5")})
     assert [run.route for run in found] == ["hog", "hog", "plain", "plain"]
+
+
+ABOUT_TRAINING = {
+    "plain": {"label": "MLP", "family": "none"},
+    "hog": {"label": "HOG", "family": "features", "features": ("hog",)},
+    "moved": {"label": "moved", "family": "training", "augment": {"name": "affine"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "family"),
+    [("augment.name", "randaugment", "training"), ("features", "deskew", "features")],
+)
+def test_distortions_and_features_take_the_place_of_routes_that_name_theirs(field, value, family):
+    config = experiment("route=*", ABOUT_TRAINING, model__name="mlp800")
+    for runs in (
+        sweep.expand(sweep.resolve(config, overrides={field: value})),
+        sweep.expand(sweep.resolve(config, sweep=f"{field}={value}")),
+    ):
+        assert [(run.label, run.family) for run in runs] == [("mlp800", family)]
+
+
+def test_labels_and_families_say_what_chosen_routes_were_given():
+    config = experiment("route=*", ABOUT_TRAINING)
+
+    def told(**given):
+        runs = sweep.expand(sweep.resolve(config, sweep="route=plain,hog,moved", overrides=given))
+        return [(run.label, run.family) for run in runs]
+
+    assert told() == [("MLP", "none"), ("HOG", "features"), ("moved", "training")]
+    assert told(**{"augment.name": "affine"}) == [
+        ("MLP, affine", "training"),
+        ("HOG, affine", "combined"),
+        ("moved", "training"),
+    ]
+    assert told(**{"augment.mix": "mixup"}) == [
+        ("MLP, mixup", "training"),
+        ("HOG, mixup", "combined"),
+        ("moved, mixup", "training"),
+    ]
+    assert told(**{"augment.name": "none"})[2] == ("moved, no distortions", "training")
+    # In one route; and a label of one's own stays.
+    assert told(**{"routes.plain.features": "deskew"})[0] == ("MLP, deskew", "features")
+    renamed = {"routes.plain.features": "deskew", "routes.plain.label": "mine"}
+    assert told(**renamed)[0] == ("mine", "features")
+    # A resolved configuration stands alone: nothing is told twice.
+    resolved = sweep.resolve(config, overrides={"augment.mix": "mixup"})
+    assert [run.label for run in sweep.expand(sweep.resolve(resolved))] == [
+        "MLP, mixup",
+        "HOG, mixup",
+        "moved, mixup",
+    ]
+
+
+def test_strengths_are_for_what_is_distorted():
+    config = experiment("route=*;augment.strength=0.5,1,2", ABOUT_TRAINING)
+    runs = sweep.expand(config)
+    strengths = [(run.route, run.config.augment.strength) for run in runs]
+    assert strengths == [("plain", 0.5), ("hog", 0.5), ("moved", 0.5), ("moved", 1), ("moved", 2)]
+    with pytest.raises(UserError, match="nothing is distorted; name what is"):
+        sweep.expand(experiment("augment.strength=0.5,1"))
 
 
 def test_one_route_can_be_changed_from_the_command_line():
