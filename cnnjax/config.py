@@ -86,7 +86,7 @@ def default() -> ConfigDict:
             "name": "",  # of the experiment: its file and argument; launch.py fills it in
             "title": "",
             "question": "",
-            "published": (),  # figures beside ours: label, error or accuracy (%), source
+            "published": (),  # figures beside ours: label, dataset, error or accuracy in %, source
             "seed": 0,
             "dataset": {
                 "name": "digits",

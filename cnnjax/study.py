@@ -38,7 +38,11 @@ from cnnjax.train import optimizer
 
 
 def run(
-    plans: Sequence[evaluation.Plan], config: ConfigDict, *, workdir: pathlib.Path
+    plans: Sequence[evaluation.Plan],
+    config: ConfigDict,
+    *,
+    workdir: pathlib.Path,
+    command: Sequence[str] = (),
 ) -> pathlib.Path:
     """Trains, measures and reports; what an earlier launch has finished is not done again.
 
@@ -47,6 +51,7 @@ def run(
       config: The experiment: `choose`, `layout`, `checkpoint_seconds` and `invariance` are read
         here, everything else from the plans.
       workdir: Where the launch leaves its files; it exists and is ours alone.
+      command: The command line, for environment.json; default that of this process.
 
     Returns:
       The path of report.html.
@@ -55,7 +60,9 @@ def run(
       SystemExit: A signal asked to stop; the same launch goes on from there.
     """
     table = workdir / "results.parquet"
-    finished = set(results.read(table)["group"]) if table.exists() else set()
+    finished = results.finished(workdir)
+    if not finished.issuperset(part.group.name for part in plans):
+        results.remember(workdir / "environment.json", command)  # a redrawn report is no result
 
     with Monitor(workdir / "log.jsonl", plans) as monitor:
         for part in plans:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -331,10 +332,37 @@ def test_a_launch_that_died_between_two_tables_ends_with_the_same_rows(
         pd.testing.assert_frame_equal(*pair)
 
 
+@pytest.mark.parametrize("name", ["equivariance", "predictions"])
+def test_a_table_that_was_deleted_is_measured_anew(name, whole, tmp_path, monkeypatch):
+    workdir = tmp_path / "again"
+    shutil.copytree(whole[1], workdir)
+    (workdir / f"{name}.parquet").unlink()
+    # Killed in between, after the first group: what is still missing is not taken for finished.
+    append, died = results.append, []
+
+    def dying(path, rows):
+        append(path, rows)
+        if path.stem == "results" and not died:
+            died.append(path)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(results, "append", dying)
+    with pytest.raises(KeyboardInterrupt):
+        launch(small(), workdir)
+    assert len(results.finished(workdir)) == 1
+    launch(small(), workdir)
+    assert len(results.environments(workdir / "environment.json")) == 3, "one a launch"
+    for each in results.SCHEMAS:
+        pair = [results.read(folder / f"{each}.parquet") for folder in (workdir, whole[1])]
+        pd.testing.assert_frame_equal(*pair)
+
+
 def test_a_finished_launch_trains_nothing_more(whole, monkeypatch):
     table, workdir = whole
     monkeypatch.setattr(study.train, "train", lambda *_, **__: pytest.fail("trained again"))
+    environment = (workdir / "environment.json").read_text()
     pd.testing.assert_frame_equal(launch(small(), workdir), table)
+    assert (workdir / "environment.json").read_text() == environment, "this launch made no result"
 
 
 def test_a_diverged_value_loses_and_is_marked(tmp_path):
