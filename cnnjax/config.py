@@ -54,8 +54,9 @@ LAUNCH_WIDE = (
     "dataset.test_on",
     "layout",
     "checkpoint_seconds",
+    "invariance",
 )
-"""Fields that hold for a whole launch: neither a route nor an axis may set them."""
+"""Fields, or whole sections, that hold for a launch: neither a route nor an axis may set them."""
 
 WORDS_ONLY = ("name", "title", "question", "published", "checkpoint_seconds")
 """Fields that change no number of the results, so that a workdir may be resumed with others."""

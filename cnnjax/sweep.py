@@ -267,7 +267,7 @@ class _Route:
 
     def under(self, given: Mapping[str, Any], axes: Axes) -> "_Route":
         """Returns what is left of the route beneath the command line."""
-        given = {k: v for k, v in given.items() if k not in configs.LAUNCH_WIDE}
+        given = {k: v for k, v in given.items() if not _launch_wide(k)}
         fields = configs.overlay(self.fields, given)
         fields = {k: v for k, v in fields.items() if not _covered(k, axes)}
         above = {**given, **axes}
@@ -343,8 +343,12 @@ def _typed(axes: Axes) -> Axes:
     return typed
 
 
+def _launch_wide(field: str) -> bool:
+    return any(configs.within(field, wide) for wide in configs.LAUNCH_WIDE)
+
+
 def _check_not_launch_wide(field: str, shown: str) -> None:
-    if field in configs.LAUNCH_WIDE:
+    if _launch_wide(field):
         raise UserError(f"{shown}: holds for the whole launch; set it as --config.{field}=…")
 
 
@@ -419,6 +423,7 @@ def _structure(run: Run) -> ConfigDict:
 
 
 def _group_name(run: Run) -> str:
+    # What is measured stays in the code, as in every release: names of groups are kept in workdirs.
     left_out = (*NUMERIC, *configs.LAUNCH_WIDE, "sweep", "routes")
     structure = {k: v for k, v in configs.flatten(run.config).items() if k not in left_out}
     # Sorting, which keeps names from changing, hides the order of operations.

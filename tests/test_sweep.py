@@ -266,6 +266,15 @@ def test_the_command_line_sets_the_duration_of_every_route():
         assert [(run.config.steps, run.config.epochs) for run in runs] == [(5, 0.0)] * 3
 
 
+def test_what_is_measured_is_set_for_all_routes_at_once():
+    given = {"invariance.examples": 7, "invariance.corruptions.fog": (1,)}
+    resolved = sweep.resolve(experiment("", ROUTES), overrides=given)
+    runs = sweep.expand(resolved)
+    assert values(runs, "invariance.examples") == [7] * 3
+    assert values(runs, "invariance.corruptions.fog") == [(1,)] * 3
+    assert sweep.resolve(resolved) == resolved
+
+
 def test_another_model_on_the_command_line_leaves_no_options_of_the_old_one():
     routes = {"a": {"model": {"name": "ladder_conv", "options": {"width": 3}}}}
     config = experiment("", routes, model__options__width=5)
@@ -354,6 +363,8 @@ def test_numbers_of_a_run():
         ("augment.name=afine", "augment.name='afine': did you mean 'affine'"),
         ("layout=map,vmap", "sweep layout: holds for the whole launch; set it as --config.layout"),
         ("title=x", "sweep title: holds for the whole launch"),
+        ("invariance.examples=5,6", "sweep invariance.examples: holds for the whole launch"),
+        ("invariance.corruptions.fog=1,2", "sweep invariance.corruptions.fog: holds for the whole"),
         ("routes=mlp", "sweep routes: an axis is one field; routes are chosen by route=a,b"),
         ("routes.mlp.steps=5", "sweep routes.mlp.steps: not a field of a run"),
         ("route=mpl", "route='mpl': did you mean 'mlp'"),
@@ -375,6 +386,10 @@ def test_axes_that_make_no_sense(text, words):
         ),
         ({"family": "struct"}, "routes.bad.family='struct': did you mean 'structure'"),
         ({"layout": "map"}, "routes.bad.layout: holds for the whole launch"),
+        (
+            {"invariance": {"examples": 5}},
+            "routes.bad.invariance.examples: holds for the whole launch",
+        ),
         ({"batch_size": "many"}, "batch_size='many': expected an integer"),
         ({"sweep": "seeds=1"}, "sweep seeds: there is no such field; did you mean 'seed'"),
         ({"steps": 5, "epochs": 5.0}, "epochs=5, steps=5: expected exactly one of the two > 0"),
