@@ -79,8 +79,10 @@ def measure(plan: Plan, trained: train.Trained, config: ConfigDict) -> Measured:
     scores = np.where(finite, scores, np.nan)
     chosen = choose(members, scores, config.choose)
 
-    full = max(int(size) for size in plan.hypers.train_size)
-    largest = [int(size) == full for size in plan.hypers.train_size]
+    routes = [member.route for member in members]
+    sizes = list(zip(routes, plan.hypers.train_size.tolist(), strict=True))
+    full = dict(sorted(sizes))  # of each route the last, and so the largest
+    largest = [full[route] == size for route, size in sizes]
     corrupted = _corrupted(plan, predict, variables, chosen & finite & largest, config)
     fresh = train.initial(plan.recipe, plan.hypers, plan.examples.images).variables
     measured = Measured([], [], [])

@@ -159,6 +159,23 @@ def test_corruptions_are_rows_of_the_chosen_members(tmp_path):
     assert not results.corruptions(table[table["initial"] | ~table["chosen"]]).any()
 
 
+def test_each_route_is_measured_in_full_on_its_own_largest_training_set(tmp_path):
+    config = small(sweep="route=linear,few;seed=0:1", choose=())
+    config.routes.few = ConfigDict(
+        {"label": "few", "model": {"name": "linear"}, "dataset": {"train_size": 40}}
+    )
+    config.routes.linear.sweep = "dataset.train_size=100,0"
+    config.invariance.corruptions = ConfigDict({"contrast": (5,)})
+    config.invariance.initial = False
+    table = launch(config, tmp_path / "few")
+    assert len(set(table["group"])) == 1
+    curves = table[table["magnitude"] > 0].groupby("route")["train_size"].unique()
+    assert curves.map(list).to_dict() == {"few": [40], "linear": [1079]}
+    assert results.corruptions(table[table["route"] == "few"]).any()
+    predictions = results.read(tmp_path / "few" / "predictions.parquet")
+    assert set(predictions["route"]) == set(curves.index)
+
+
 def test_signals_have_no_corruptions():
     config = small(sweep="route=linear", choose=())
     config.dataset.name = "mnist1d"
