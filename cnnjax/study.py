@@ -173,6 +173,7 @@ def plan(group: Group, dataset: data.Dataset) -> evaluation.Plan:
             *(np.concatenate(pair) for pair in zip(dataset.train, dataset.validation, strict=True))
         )
     count = len(split.labels)
+    runs = set()
     for member in group.members:
         size = member.config.dataset.train_size
         if not 0 <= size <= count:
@@ -180,6 +181,13 @@ def plan(group: Group, dataset: data.Dataset) -> evaluation.Plan:
                 f"dataset.train_size={size}: {dataset.name} has {count} training examples "
                 "(0 stands for all of them)"
             )
+        run = (member.route, *(member.numbers | {"dataset.train_size": size or count}).values())
+        if run in runs:
+            raise errors.UserError(
+                f"dataset.train_size={size}: the same runs twice, for 0 stands for all {count} "
+                f"training examples of {dataset.name}; expected 0 or {count}"
+            )
+        runs.add(run)
     steps = configs.steps(config, count)
     if config.invariance.corruptions and split.images.ndim != 4:
         raise errors.UserError(

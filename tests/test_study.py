@@ -466,6 +466,13 @@ def test_mixtures_are_trained_with_and_told_apart(tmp_path):
     assert set(table["status"]) == {"done"}
 
 
+@pytest.mark.parametrize("sizes", ["1079,0", "0,100,1079"])
+def test_the_whole_training_set_under_two_names_is_one_clear_error(sizes):
+    config = small(choose=(), sweep=f"route=linear;seed=0:2;dataset.train_size={sizes}")
+    with pytest.raises(UserError, match=r"dataset.train_size=\d+: the same runs twice, for 0 st"):
+        study.plan_all(sweep.group(sweep.expand(config)))
+
+
 def test_too_large_a_training_set_is_one_clear_error():
     config = small(choose=(), sweep="route=linear;dataset.train_size=5000")
     with pytest.raises(UserError, match=r"dataset.train_size=5000: digits has 1079"):
