@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -352,6 +353,20 @@ def test_a_finished_launch_trains_nothing_more(whole, monkeypatch):
     table, workdir = whole
     monkeypatch.setattr(study.train, "train", lambda *_, **__: pytest.fail("trained again"))
     pd.testing.assert_frame_equal(launch(small(), workdir), table)
+
+
+def test_without_checkpoints_a_finished_launch_is_drawn_without_insides(tmp_path):
+    config = small(sweep="route=convolutional;seed=0:1", choose=())
+    model = {"name": "ladder_conv", "options": {"budget": 2000}}
+    config.routes.convolutional = ConfigDict({"label": "convolutional", "model": model})
+    config.invariance.initial = config.invariance.equivariance = False
+    config.steps = 1
+    table = launch(config, tmp_path)
+    before = set(np.load(tmp_path / "pictures.npz"))
+    shutil.rmtree(tmp_path / "checkpoints")
+    pd.testing.assert_frame_equal(launch(config, tmp_path), table)
+    gone = before - set(np.load(tmp_path / "pictures.npz"))
+    assert {re.sub(r"__.*", "", name) for name in gone} == {"network", "input", "kernel", "map"}
 
 
 def test_a_diverged_value_loses_and_is_marked(tmp_path):
