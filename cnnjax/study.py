@@ -86,7 +86,7 @@ def run(
 
 
 def plan_all(groups: Sequence[Group], data_dir: str | None = None) -> list[evaluation.Plan]:
-    """Plans every group; each data set is loaded once.
+    """Plans every group; each data set is held once.
 
     Args:
       groups: Runs that share a program, group by group.
@@ -118,11 +118,19 @@ def plan_all(groups: Sequence[Group], data_dir: str | None = None) -> list[evalu
             raise errors.UserError(f"dataset.test_on={test_on!r}: {error}") from None
         return tested_on(dataset, other)
 
+    @functools.cache
+    def trained_on(name: str, canvas: int, train_on: str) -> data.Split:
+        dataset = load(name, canvas)
+        if train_on == "train":
+            return dataset.train
+        parts = zip(dataset.train, dataset.validation, strict=True)
+        return data.Split(*map(np.concatenate, parts))
+
     plans = []
     for group in groups:
         told = group.config.dataset
         dataset = measured(told.name, told.canvas, told.test_on, group.config.measure_on)
-        plans.append(plan(group, dataset))
+        plans.append(plan(group, dataset, trained_on(told.name, told.canvas, told.train_on)))
     return plans
 
 
@@ -153,12 +161,13 @@ def tested_on(dataset: data.Dataset, other: data.Dataset) -> data.Dataset:
     return dataset._replace(test=other.test)
 
 
-def plan(group: Group, dataset: data.Dataset) -> evaluation.Plan:
+def plan(group: Group, dataset: data.Dataset, split: data.Split) -> evaluation.Plan:
     """Everything that training and measuring a group needs.
 
     Args:
       group: Runs that share a program.
       dataset: The group's data set.
+      split: What of it the group is trained on.
 
     Returns:
       The plan; nothing has been trained.
@@ -167,11 +176,6 @@ def plan(group: Group, dataset: data.Dataset) -> evaluation.Plan:
       UserError: A name or a number in the group's configuration cannot be used.
     """
     config = group.config
-    split = dataset.train
-    if config.dataset.train_on == "train+validation":
-        split = data.Split(
-            *(np.concatenate(pair) for pair in zip(dataset.train, dataset.validation, strict=True))
-        )
     count = len(split.labels)
     runs = set()
     for member in group.members:

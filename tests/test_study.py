@@ -378,6 +378,14 @@ def test_a_diverged_value_loses_and_is_marked(tmp_path):
     assert table.loc[table["learning_rate"] < 1, "chosen"].all()
 
 
+@pytest.mark.parametrize("train_on", ["train", "train+validation"])
+def test_groups_share_the_examples_that_they_are_trained_on(train_on):
+    config = small(choose=(), sweep="route=*")
+    config.dataset.train_on = train_on
+    one, other = study.plan_all(sweep.group(sweep.expand(config)))
+    assert all(map(np.shares_memory, one.examples, other.examples))
+
+
 def test_training_on_validation_leaves_nothing_to_choose_by(tmp_path):
     config = small(choose=(), sweep="route=linear;seed=0:2;optimizer.learning_rate=1e-2")
     config.dataset.train_on = "train+validation"
