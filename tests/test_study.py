@@ -386,6 +386,23 @@ def test_groups_share_the_examples_that_they_are_trained_on(train_on):
     assert all(map(np.shares_memory, one.examples, other.examples))
 
 
+@pytest.mark.parametrize("field", ["model.name", "features", "dataset.normalise"])
+def test_groups_share_the_programs_that_measure_them(field):
+    others = {"model.name": "lenet5_modern", "features": "crop", "dataset.normalise": "signed"}
+    given = {"features": "deskew", "model.name": "linear"}
+    config = sweep.resolve(small(choose=(), sweep="batch_size=16,32"), overrides=given)
+    config.routes = {}
+    other = sweep.resolve(config, overrides={field: others[field]}, sweep="seed=0")
+    groups = [*sweep.group(sweep.expand(config)), sweep.group(sweep.expand(other))[0]]
+    plans = study.plan_all(groups)
+    # Programs are kept by function object: the same function, the same programs.
+    one, same, apart = (evaluation.predictor(each.module, each.recipe.door) for each in plans)
+    assert one is same is not apart
+    one, same, apart = (evaluation.mapper(each.module) for each in plans)
+    assert one is same
+    assert (apart is not one) == (field == "model.name")
+
+
 def test_training_on_validation_leaves_nothing_to_choose_by(tmp_path):
     config = small(choose=(), sweep="route=linear;seed=0:2;optimizer.learning_rate=1e-2")
     config.dataset.train_on = "train+validation"
