@@ -448,6 +448,7 @@ def validate(config: ConfigDict) -> None:
         "invariance.examples",
     ):
         _check_number(config, name, least=0)
+    _check_number(config, "seed", most=2**31 - 1)  # it is traced in 32 bits
     for name in ("dataset.label_noise", "optimizer.label_smoothing", "optimizer.final"):
         _check_number(config, name, least=0, most=1)
     if config.optimizer.momentum >= 1:

@@ -199,9 +199,10 @@ def plan(group: Group, dataset: data.Dataset, split: data.Split) -> evaluation.P
             "holds signals; expected none, or a data set of images"
         )
 
-    module = models.build(
-        config.model.name, num_classes=dataset.num_classes, **config.model.options.to_dict()
-    )
+    options = config.model.options.to_dict()
+    if "num_classes" in options:
+        raise errors.UserError("model.options.num_classes: the data set decides it; leave it out")
+    module = models.build(config.model.name, num_classes=dataset.num_classes, **options)
     with _about("features", "+".join(config.features), dataset):
         door = doors.build(split.images, config.features, config.dataset.normalise)
         input_shape = jax.eval_shape(door.__call__, ops.unit(split.images[:1])).shape[1:]
