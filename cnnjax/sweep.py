@@ -211,6 +211,7 @@ def expand(config: ConfigDict, axes: Mapping[str, Sequence[Any]] | None = None) 
             run = configs.unflatten(configs.overlay(fields, point))
             configs.validate(run)
             runs.append(Run(run, name, _label(route.label, run, route_axes), route.family))
+    _check_momentum(runs)
     return runs
 
 
@@ -388,6 +389,20 @@ def _check_choose(names: Sequence[str], axes: Axes) -> None:
             raise UserError("choose='seed': seeds are repeated, not chosen")
         if name not in axes:
             raise UserError(f"choose={name!r}: is not swept; add it as an axis, as in {name}=A,B")
+
+
+def _check_momentum(runs: Sequence[Run]) -> None:
+    """Refuses a momentum that nothing reads: it would make two runs of one, or mean nothing."""
+    unread: dict[str, set[float]] = {}
+    read = {configs.default().optimizer.momentum}
+    for run in runs:
+        optimizer = run.config.optimizer
+        values = read if optimizer.name == "sgd" else unread.setdefault(run.route, set())
+        values.add(optimizer.momentum)
+    for values in unread.values():
+        if len(values) > 1 or not values <= read:
+            shown = ", ".join(map(str, sorted(values)))
+            raise UserError(f"optimizer.momentum={shown}: adamw has none; expected sgd to read it")
 
 
 def _label(label: str, run: ConfigDict, axes: Axes) -> str:

@@ -402,6 +402,31 @@ def test_routes_that_make_no_sense(route, words):
     assert str(error.value).startswith(words)
 
 
+@pytest.mark.parametrize(
+    ("text", "momentum", "told"),
+    [
+        ("", 0.5, "0.5"),
+        ("optimizer.momentum=0.9,0.5", 0.9, "0.5, 0.9"),
+        ("optimizer.momentum=0.9,0.5;optimizer.name=adamw,sgd", 0.9, "0.5, 0.9"),
+    ],
+)
+def test_a_momentum_that_nothing_reads_is_refused(text, momentum, told):
+    with pytest.raises(UserError, match=rf"^optimizer.momentum={told}: adamw has none; expected"):
+        sweep.expand(experiment(text, optimizer__momentum=momentum))
+
+
+@pytest.mark.parametrize(
+    ("text", "routes"),
+    [
+        ("optimizer.name=adamw,sgd", {}),
+        ("", {name: {"optimizer": {"name": name}} for name in ("adamw", "sgd")}),
+    ],
+)
+def test_a_momentum_that_one_of_two_optimizers_reads_is_meant(text, routes):
+    runs = sweep.expand(experiment(text, routes, optimizer__momentum=0.5))
+    assert values(runs, "optimizer.name") == ["adamw", "sgd"]
+
+
 def test_routes_cannot_be_chosen_where_there_are_none():
     with pytest.raises(UserError, match="this experiment has no routes"):
         sweep.expand(experiment("route=mlp"))
