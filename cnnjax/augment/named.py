@@ -115,7 +115,7 @@ _CATALOGUE: dict[str, Callable] = {
 NAMES = (*_RANGES, *_CATALOGUE, "scenes", *COMPOSED)
 
 
-def build(name: str, **ranges) -> Callable | None:
+def build(name: str, /, **ranges) -> Callable | None:
     """Builds a named policy.
 
     - none: no distortion; the result is None, so that a training step can leave it out.
