@@ -211,6 +211,29 @@ def test_each_pixel_reads_the_affine_place_plus_its_displacement(name):
         np.testing.assert_allclose(found[i, ..., 0], expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["affine", "affine_elastic", "ciresan"])
+def test_masks_and_boxes_move_with_the_images(name):
+    policy, key, labels = augment.build(name), jax.random.key(3), np.arange(50) % 10
+    square = np.zeros((28, 24), np.float32)
+    square[7:20, 6:18] = 1
+    images = policy(key, np.tile(square[None, ..., None], (50, 1, 1, 1)), labels, 1.0)
+    images = np.asarray(images)[..., 0]
+    motions = policy.motions(key, labels, (28, 24), 1.0)
+    masks = np.asarray(jax.vmap(lambda motion: augment.move_mask(square > 0, motion))(motions))
+    box = jnp.array([[7.0, 6, 20, 18]])
+    boxes = np.asarray(jax.vmap(lambda motion: augment.move_boxes(box, motion)[0])(motions))
+    # Between pixels that are all lit, or all dark, the nearest is lit, or dark.
+    assert np.all(masks[images > 1 - 1e-4])
+    assert not np.any(masks[images < 1e-4])
+    for image, (y0, x0, y1, x1) in zip(images, boxes, strict=True):
+        # A pixel is brighter than a half if its centre lies in the square. Half a pixel is for
+        # that, half for the tip of a corner that lies between two centres.
+        rows, columns = np.nonzero(image > 0.5)
+        seen = [rows.min(), columns.min(), rows.max() + 1, columns.max() + 1]
+        np.testing.assert_allclose(seen, [y0, x0, y1, x1], atol=1)
+    assert np.ptp(boxes, axis=0).min() > 1
+
+
 def test_points_move_with_the_images():
     policy = augment.build("affine_elastic")
     key, labels = jax.random.key(2), np.zeros(50, np.int32)

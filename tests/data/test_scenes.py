@@ -9,6 +9,7 @@ from cnnjax.data import scenes
 SIZE = (60, 72)
 KEYS = jax.random.split(jax.random.key(1), 24)
 RADIUS = 7.25
+EDGE = 3
 CENTRE = np.array([9.0, 10.0])
 
 
@@ -16,7 +17,9 @@ def discs():
     """Two objects, a grey and a white disc with a soft edge, of classes 4 and 9."""
     rows, columns = np.mgrid[:20, :21]
     away = np.hypot(rows - CENTRE[0], columns - CENTRE[1])
-    mask = np.clip(RADIUS + 0.5 - away, 0, 1).astype(np.float32)
+    # In an edge of three pixels a cell about the level ½ is all slope. In a narrower one some
+    # hold its ends too, and bilinear reading moves the level: by 0.08 pixels in an edge of one.
+    mask = np.clip(0.5 + (RADIUS - away) / EDGE, 0, 1).astype(np.float32)
     masks = np.stack([mask, mask])
     return masks[..., None] * np.array([0.5, 1.0], np.float32)[:, None, None, None], masks
 
@@ -95,9 +98,14 @@ def test_a_disc_is_where_its_motion_says_to_half_a_pixel(many):
             # The shoelace formula: nothing of this disc is off the canvas or behind others.
             y, x = there.T
             area = abs(np.sum(y[:-1] * x[1:] - y[1:] * x[:-1])) / 2
-            if made.valid[index, which] and inside and visible > 0.99 * area:
-                expected = np.concatenate([low, high])
-                assert np.abs(np.asarray(made.boxes[index, which]) - expected).max() < 0.65
+            opacity = area * (1 + EDGE**2 / (12 * RADIUS**2))  # with the soft edge around it
+            if made.valid[index, which] and inside and visible > 0.998 * opacity:
+                box = np.asarray(made.boxes[index, which])
+                beyond = np.concatenate([low - box[:2], box[2:] - high])
+                assert beyond.max() <= 0.5
+                # No pixel's centre need be at the very tip of a disc: between two centres a circle
+                # is 1 / (8 · radius) lower, and bilinear reading flattens it by as much again.
+                assert beyond.min() >= -0.5 - 2 / (8 * RADIUS)
                 compared += 1
     assert compared >= 10
 
@@ -106,11 +114,12 @@ def test_labels_follow_the_objects(many):
     made = many[0][0.0]  # without light and colour, the grey disc is 4 and the white one 9
     image, labels = np.asarray(made.image), np.asarray(made.labels)
     assert set(labels.ravel()) == {-1, 4, 9}
+    found = set()
     for each, masks, names in zip(image, np.asarray(made.masks), labels, strict=True):
         for mask, name in zip(masks, names, strict=True):
-            if name >= 0:
-                brightness = np.unique(each[mask == 1])
-                assert brightness.tolist() == [{4: 0.5, 9: 1.0}[int(name)]]
+            # Of one that is mostly hidden, no pixel may be wholly its own.
+            found |= {(int(name), float(shade)) for shade in each[mask == 1].ravel()}
+    assert found == {(4, 0.5), (9, 1.0)}
 
 
 def test_at_strength_zero_there_is_nothing_but_objects_in_many_places(many):
