@@ -76,10 +76,16 @@ def run(argv: Sequence[str]) -> None:
     if values.dry_run:
         print(preview.describe(plans))
         return
-    with workdir.claim(values.workdir or f"runs/{config.name}", config, argv) as folder:
-        page = study.run(plans, config, workdir=folder)
-        print(results.terminal_table(results.read(folder / "results.parquet")))
-        print(f"report: {page}")
+    path = values.workdir or f"runs/{config.name}"
+    try:
+        with workdir.claim(path, config, argv) as folder:
+            page = study.run(plans, config, workdir=folder)
+            table = results.terminal_table(results.read(folder / "results.parquet"))
+    except OSError as error:  # such as a disk that is full
+        raise UserError(
+            f"--workdir={path}: {error}; when that is mended, the same command resumes"
+        ) from error
+    print(f"{table}\nreport: {page}")
 
 
 def define(config: ConfigDict, argv: Sequence[str]) -> flags.FlagValues:

@@ -1,6 +1,7 @@
 """Groups: members together and alone, on one device and two, stopped and resumed, diverged."""
 
 import os
+import resource
 import signal
 
 import jax
@@ -128,6 +129,18 @@ def test_a_damaged_checkpoint_is_one_clear_error(tmp_path, damage, file):
     told = rf"^{tmp_path}/group: the checkpoint cannot be read .*; delete it to train this group"
     with pytest.raises(UserError, match=told):
         checkpoints.restore({"value": np.zeros(4)})
+    checkpoints.close()
+
+
+def test_a_checkpoint_that_does_not_fit_on_the_disk_is_an_error_of_the_system(tmp_path):
+    checkpoints = train.Checkpoints(tmp_path / "group")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            checkpoints.save(3, {"value": np.random.default_rng(0).random(100_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     checkpoints.close()
 
 
