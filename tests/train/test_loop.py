@@ -91,6 +91,25 @@ def test_a_stopped_run_resumes_with_the_same_bits(tmp_path, number):
     jax.tree.map(np.testing.assert_array_equal, whole.states, resumed.states)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_in_the_last_save_is_not_lost(tmp_path, number):
+    class Slow(train.Checkpoints):
+        def save(self, step, tree):
+            os.kill(os.getpid(), number)
+            super().save(step, tree)
+            came.append(f"saved {step}")
+
+    came = []
+    before = signal.signal(number, lambda number, _: came.append(number))
+    checkpoints = Slow(tmp_path / "group")
+    try:
+        trained(toy.hypers(1), checkpoints=checkpoints, checkpoint_seconds=1e9)
+    finally:
+        signal.signal(number, before)
+        checkpoints.close()
+    assert came == [f"saved {STEPS}", number]
+
+
 def test_a_finished_group_is_not_trained_again(tmp_path):
     hypers, checkpoints = toy.hypers(1), train.Checkpoints(tmp_path / "group")
     first = trained(hypers, checkpoints=checkpoints)
