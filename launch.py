@@ -76,11 +76,17 @@ def run(argv: Sequence[str]) -> None:
     if values.dry_run:
         print(preview.describe(plans))
         return
-    with workdir.claim(values.workdir or f"runs/{config.name}", config) as folder:
-        page = study.run(plans, config, workdir=folder, command=argv)
-        table = results.read(folder / "results.parquet")
-        print(results.terminal_table(table, config.choose))
-        print(f"report: {page}")
+    path = values.workdir or f"runs/{config.name}"
+    try:
+        with workdir.claim(path, config) as folder:
+            page = study.run(plans, config, workdir=folder, command=argv)
+            table = results.read(folder / "results.parquet")
+    except OSError as error:  # such as a disk that is full
+        raise UserError(
+            f"--workdir={path}: {error}; when that is mended, the same command resumes"
+        ) from error
+    print(results.terminal_table(table, config.choose))
+    print(f"report: {page}")
 
 
 def define(config: ConfigDict, argv: Sequence[str]) -> flags.FlagValues:

@@ -1,5 +1,6 @@
 """The command line, from the flags to the workdir."""
 
+import errno
 import gzip
 import importlib.util
 import json
@@ -420,6 +421,17 @@ def test_a_corrupt_table(calls, tmp_path, capsys):
     told = capsys.readouterr().err
     assert "results.parquet: is not a readable table" in told
     assert told.count("\n") == 1
+
+
+def test_a_full_disk_ends_in_one_line_and_status_2(tmp_path, capsys):
+    workdir = tmp_path / "full"
+    workdir.mkdir()
+    (workdir / "log.jsonl").symlink_to("/dev/full")
+    assert run("--config=small.py", f"--workdir={workdir}") == 2
+    captured = capsys.readouterr()
+    told = f"launch.py: --workdir={workdir}: [Errno {errno.ENOSPC}] No space left on device; when"
+    assert captured.err.splitlines()[-1].startswith(told)
+    assert captured.out == ""
 
 
 def launched(*words: str) -> subprocess.CompletedProcess[str]:

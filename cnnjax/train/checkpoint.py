@@ -38,9 +38,16 @@ class Checkpoints:
         Args:
           step: Number of updates, ≥ 0.
           tree: A pytree of arrays.
+
+        Raises:
+          OSError: It cannot be written.
         """
-        if step != self.step:
+        if step == self.step:
+            return
+        try:
             self._manager.save(step, args=ocp.args.StandardSave(tree))
+        except ValueError as error:  # TensorStore's word for a full disk, too
+            raise OSError(str(error).splitlines()[0]) from error
 
     def restore(self, like: Any) -> Any:
         """The newest checkpoint.

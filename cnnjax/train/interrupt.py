@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 def requested() -> Iterator[Callable[[], int | None]]:
     """Within the block, the first SIGINT or SIGTERM is noted and nothing else happens.
 
-    A second one acts as it would have without us, for a person who will not wait.
+    A second one acts as it would have without us, for a person who will not wait. So does the first
+    when the block ends as if it had not come.
 
     Yields:
       A function that gives the number of the signal that came, or None.
@@ -33,3 +34,5 @@ def requested() -> Iterator[Callable[[], int | None]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    if came:
+        signal.raise_signal(came[0])

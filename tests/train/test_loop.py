@@ -1,6 +1,7 @@
 """Groups: members together and alone, on one device and two, stopped and resumed, diverged."""
 
 import os
+import resource
 import signal
 
 import jax
@@ -90,6 +91,25 @@ def test_a_stopped_run_resumes_with_the_same_bits(tmp_path, number):
     jax.tree.map(np.testing.assert_array_equal, whole.states, resumed.states)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_in_the_last_save_is_not_lost(tmp_path, number):
+    class Slow(train.Checkpoints):
+        def save(self, step, tree):
+            os.kill(os.getpid(), number)
+            super().save(step, tree)
+            came.append(f"saved {step}")
+
+    came = []
+    before = signal.signal(number, lambda number, _: came.append(number))
+    checkpoints = Slow(tmp_path / "group")
+    try:
+        trained(toy.hypers(1), checkpoints=checkpoints, checkpoint_seconds=1e9)
+    finally:
+        signal.signal(number, before)
+        checkpoints.close()
+    assert came == [f"saved {STEPS}", number]
+
+
 def test_a_finished_group_is_not_trained_again(tmp_path):
     hypers, checkpoints = toy.hypers(1), train.Checkpoints(tmp_path / "group")
     first = trained(hypers, checkpoints=checkpoints)
@@ -128,6 +148,18 @@ def test_a_damaged_checkpoint_is_one_clear_error(tmp_path, damage, file):
     told = rf"^{tmp_path}/group: the checkpoint cannot be read .*; delete it to train this group"
     with pytest.raises(UserError, match=told):
         checkpoints.restore({"value": np.zeros(4)})
+    checkpoints.close()
+
+
+def test_a_checkpoint_that_does_not_fit_on_the_disk_is_an_error_of_the_system(tmp_path):
+    checkpoints = train.Checkpoints(tmp_path / "group")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            checkpoints.save(3, {"value": np.random.default_rng(0).random(100_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     checkpoints.close()
 
 
