@@ -239,6 +239,7 @@ def expand(config: ConfigDict, axes: Mapping[str, Sequence[Any]] | None = None) 
             f"sweep {STRENGTH}: nothing is distorted; name what is, as in "
             "--config.augment.name=affine_elastic"
         )
+    _check_momentum(runs)
     return runs
 
 
@@ -295,7 +296,7 @@ class _Route:
 
     def under(self, given: Mapping[str, Any], axes: Axes) -> "_Route":
         """Returns what is left of the route beneath the command line."""
-        given = {k: v for k, v in given.items() if k not in configs.LAUNCH_WIDE}
+        given = {k: v for k, v in given.items() if not _launch_wide(k)}
         fields = configs.overlay(self.fields, given)
         fields = {k: v for k, v in fields.items() if not _covered(k, axes)}
         above = {**given, **axes}
@@ -371,8 +372,12 @@ def _typed(axes: Axes) -> Axes:
     return typed
 
 
+def _launch_wide(field: str) -> bool:
+    return any(configs.within(field, wide) for wide in configs.LAUNCH_WIDE)
+
+
 def _check_not_launch_wide(field: str, shown: str) -> None:
-    if field in configs.LAUNCH_WIDE:
+    if _launch_wide(field):
         raise UserError(f"{shown}: holds for the whole launch; set it as --config.{field}=…")
 
 
@@ -412,6 +417,20 @@ def _check_choose(names: Sequence[str], axes: Axes) -> None:
             raise UserError("choose='seed': seeds are repeated, not chosen")
         if name not in axes:
             raise UserError(f"choose={name!r}: is not swept; add it as an axis, as in {name}=A,B")
+
+
+def _check_momentum(runs: Sequence[Run]) -> None:
+    """Refuses a momentum that nothing reads: it would make two runs of one, or mean nothing."""
+    unread: dict[str, set[float]] = {}
+    read = {configs.default().optimizer.momentum}
+    for run in runs:
+        optimizer = run.config.optimizer
+        values = read if optimizer.name == "sgd" else unread.setdefault(run.route, set())
+        values.add(optimizer.momentum)
+    for values in unread.values():
+        if len(values) > 1 or not values <= read:
+            shown = ", ".join(map(str, sorted(values)))
+            raise UserError(f"optimizer.momentum={shown}: adamw has none; expected sgd to read it")
 
 
 def _label(label: str, run: ConfigDict, axes: Axes) -> str:
@@ -471,6 +490,7 @@ def _structure(run: Run) -> ConfigDict:
 
 
 def _group_name(run: Run) -> str:
+    # What is measured stays in the code, as in every release: names of groups are kept in workdirs.
     left_out = (*NUMERIC, *configs.LAUNCH_WIDE, "sweep", "routes")
     structure = {k: v for k, v in configs.flatten(run.config).items() if k not in left_out}
     # Sorting, which keeps names from changing, hides the order of operations.

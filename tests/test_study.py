@@ -160,6 +160,23 @@ def test_corruptions_are_rows_of_the_chosen_members(tmp_path):
     assert not results.corruptions(table[table["initial"] | ~table["chosen"]]).any()
 
 
+def test_each_route_is_measured_in_full_on_its_own_largest_training_set(tmp_path):
+    config = small(sweep="route=linear,few;seed=0:1", choose=())
+    config.routes.few = ConfigDict(
+        {"label": "few", "model": {"name": "linear"}, "dataset": {"train_size": 40}}
+    )
+    config.routes.linear.sweep = "dataset.train_size=100,0"
+    config.invariance.corruptions = ConfigDict({"contrast": (5,)})
+    config.invariance.initial = False
+    table = launch(config, tmp_path / "few")
+    assert len(set(table["group"])) == 1
+    curves = table[table["magnitude"] > 0].groupby("route")["train_size"].unique()
+    assert curves.map(list).to_dict() == {"few": [40], "linear": [1079]}
+    assert results.corruptions(table[table["route"] == "few"]).any()
+    predictions = results.read(tmp_path / "few" / "predictions.parquet")
+    assert set(predictions["route"]) == set(curves.index)
+
+
 def test_signals_have_no_corruptions():
     config = small(sweep="route=linear", choose=())
     config.dataset.name = "mnist1d"
@@ -365,6 +382,20 @@ def test_a_finished_launch_trains_nothing_more(whole, monkeypatch):
     assert (workdir / "environment.json").read_text() == environment, "this launch made no result"
 
 
+def test_without_checkpoints_a_finished_launch_is_drawn_without_insides(tmp_path):
+    config = small(sweep="route=convolutional;seed=0:1", choose=())
+    model = {"name": "ladder_conv", "options": {"budget": 2000}}
+    config.routes.convolutional = ConfigDict({"label": "convolutional", "model": model})
+    config.invariance.initial = config.invariance.equivariance = False
+    config.steps = 1
+    table = launch(config, tmp_path)
+    before = set(np.load(tmp_path / "pictures.npz"))
+    shutil.rmtree(tmp_path / "checkpoints")
+    pd.testing.assert_frame_equal(launch(config, tmp_path), table)
+    gone = before - set(np.load(tmp_path / "pictures.npz"))
+    assert {re.sub(r"__.*", "", name) for name in gone} == {"network", "input", "kernel", "map"}
+
+
 def test_a_diverged_value_loses_and_is_marked(tmp_path):
     config = small(sweep="route=linear;seed=0:2;optimizer.learning_rate=1e-2,3e38")
     table = launch(config, tmp_path)
@@ -372,6 +403,31 @@ def test_a_diverged_value_loses_and_is_marked(tmp_path):
     assert set(diverged["status"]) == {"diverged"}
     assert not diverged["chosen"].any()
     assert table.loc[table["learning_rate"] < 1, "chosen"].all()
+
+
+@pytest.mark.parametrize("train_on", ["train", "train+validation"])
+def test_groups_share_the_examples_that_they_are_trained_on(train_on):
+    config = small(choose=(), sweep="route=*")
+    config.dataset.train_on = train_on
+    one, other = study.plan_all(sweep.group(sweep.expand(config)))
+    assert all(map(np.shares_memory, one.examples, other.examples))
+
+
+@pytest.mark.parametrize("field", ["model.name", "features", "dataset.normalise"])
+def test_groups_share_the_programs_that_measure_them(field):
+    others = {"model.name": "lenet5_modern", "features": "crop", "dataset.normalise": "signed"}
+    given = {"features": "deskew", "model.name": "linear"}
+    config = sweep.resolve(small(choose=(), sweep="batch_size=16,32"), overrides=given)
+    config.routes = {}
+    other = sweep.resolve(config, overrides={field: others[field]}, sweep="seed=0")
+    groups = [*sweep.group(sweep.expand(config)), sweep.group(sweep.expand(other))[0]]
+    plans = study.plan_all(groups)
+    # Programs are kept by function object: the same function, the same programs.
+    one, same, apart = (evaluation.predictor(each.module, each.recipe.door) for each in plans)
+    assert one is same is not apart
+    one, same, apart = (evaluation.mapper(each.module) for each in plans)
+    assert one is same
+    assert (apart is not one) == (field == "model.name")
 
 
 def test_training_on_validation_leaves_nothing_to_choose_by(tmp_path):
@@ -475,6 +531,13 @@ def test_mixtures_are_trained_with_and_told_apart(tmp_path):
     told = table.groupby("route")["augment"].unique()
     assert told.map(list).to_dict() == {"linear": ["cutmix"], "mlp": ["affine+mixup"]}
     assert set(table["status"]) == {"done"}
+
+
+@pytest.mark.parametrize("sizes", ["1079,0", "0,100,1079"])
+def test_the_whole_training_set_under_two_names_is_one_clear_error(sizes):
+    config = small(choose=(), sweep=f"route=linear;seed=0:2;dataset.train_size={sizes}")
+    with pytest.raises(UserError, match=r"dataset.train_size=\d+: the same runs twice, for 0 st"):
+        study.plan_all(sweep.group(sweep.expand(config)))
 
 
 def test_too_large_a_training_set_is_one_clear_error():

@@ -266,6 +266,15 @@ def test_the_command_line_sets_the_duration_of_every_route():
         assert [(run.config.steps, run.config.epochs) for run in runs] == [(5, 0.0)] * 3
 
 
+def test_what_is_measured_is_set_for_all_routes_at_once():
+    given = {"invariance.examples": 7, "invariance.corruptions.fog": (1,)}
+    resolved = sweep.resolve(experiment("", ROUTES), overrides=given)
+    runs = sweep.expand(resolved)
+    assert values(runs, "invariance.examples") == [7] * 3
+    assert values(runs, "invariance.corruptions.fog") == [(1,)] * 3
+    assert sweep.resolve(resolved) == resolved
+
+
 def test_another_model_on_the_command_line_leaves_no_options_of_the_old_one():
     routes = {"a": {"model": {"name": "ladder_conv", "options": {"width": 3}}}}
     config = experiment("", routes, model__options__width=5)
@@ -415,6 +424,8 @@ def test_numbers_of_a_run():
         ("augment.name=afine", "augment.name='afine': did you mean 'affine'"),
         ("layout=map,vmap", "sweep layout: holds for the whole launch; set it as --config.layout"),
         ("title=x", "sweep title: holds for the whole launch"),
+        ("invariance.examples=5,6", "sweep invariance.examples: holds for the whole launch"),
+        ("invariance.corruptions.fog=1,2", "sweep invariance.corruptions.fog: holds for the whole"),
         ("routes=mlp", "sweep routes: an axis is one field; routes are chosen by route=a,b"),
         ("routes.mlp.steps=5", "sweep routes.mlp.steps: not a field of a run"),
         ("route=mpl", "route='mpl': did you mean 'mlp'"),
@@ -436,6 +447,10 @@ def test_axes_that_make_no_sense(text, words):
         ),
         ({"family": "struct"}, "routes.bad.family='struct': did you mean 'structure'"),
         ({"layout": "map"}, "routes.bad.layout: holds for the whole launch"),
+        (
+            {"invariance": {"examples": 5}},
+            "routes.bad.invariance.examples: holds for the whole launch",
+        ),
         ({"batch_size": "many"}, "batch_size='many': expected an integer"),
         ({"sweep": "seeds=1"}, "sweep seeds: there is no such field; did you mean 'seed'"),
         ({"steps": 5, "epochs": 5.0}, "epochs=5, steps=5: expected exactly one of the two > 0"),
@@ -446,6 +461,31 @@ def test_routes_that_make_no_sense(route, words):
     with pytest.raises(UserError) as error:
         sweep.expand(experiment("", {"bad": route}))
     assert str(error.value).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("text", "momentum", "told"),
+    [
+        ("", 0.5, "0.5"),
+        ("optimizer.momentum=0.9,0.5", 0.9, "0.5, 0.9"),
+        ("optimizer.momentum=0.9,0.5;optimizer.name=adamw,sgd", 0.9, "0.5, 0.9"),
+    ],
+)
+def test_a_momentum_that_nothing_reads_is_refused(text, momentum, told):
+    with pytest.raises(UserError, match=rf"^optimizer.momentum={told}: adamw has none; expected"):
+        sweep.expand(experiment(text, optimizer__momentum=momentum))
+
+
+@pytest.mark.parametrize(
+    ("text", "routes"),
+    [
+        ("optimizer.name=adamw,sgd", {}),
+        ("", {name: {"optimizer": {"name": name}} for name in ("adamw", "sgd")}),
+    ],
+)
+def test_a_momentum_that_one_of_two_optimizers_reads_is_meant(text, routes):
+    runs = sweep.expand(experiment(text, routes, optimizer__momentum=0.5))
+    assert values(runs, "optimizer.name") == ["adamw", "sgd"]
 
 
 def test_routes_cannot_be_chosen_where_there_are_none():
