@@ -300,6 +300,7 @@ def test_units_are_those_of_the_data(builders, tmp_path, dataset, units, others)
     assert all(unit in page.text for unit in units)
     assert others not in page.text
     assert "image" not in page.text
+    assert "+1e" not in page.source, "a flat line at 100 % has plain ticks"
     assert "Measured on the first 2,000 of 10,000 test examples." in page.text
 
 
