@@ -136,7 +136,8 @@ class OneOf:
         """Distorts a batch; see `Sequence` for the arguments.
 
         The batch is filled up to a multiple of the number of operations, so that all shares are
-        equal, shuffled, cut and, distorted, put in order again.
+        equal, shuffled, cut and, distorted, put in order again. An operation that changes the size
+        is a ValueError.
         """
         batch, count = len(images), len(self.operations)
         shuffle_key, *keys = _keys(key, self.operations, more=1)
@@ -150,6 +151,12 @@ class OneOf:
             _apply(operation, each, images[places], labels[places], strengths[places])
             for each, operation, places in zip(keys, self.operations, taken, strict=True)
         ]
+        for operation, part in zip(self.operations, parts, strict=True):
+            if part.shape[1:] != images.shape[1:]:
+                raise ValueError(
+                    f"{_name(operation)} makes {part.shape[1:]} of {images.shape[1:]}: expected "
+                    "the same size of every operation that an image may get instead of another"
+                )
         return jnp.concatenate(parts)[jnp.argsort(order)[:batch]]
 
 
@@ -316,13 +323,14 @@ def _check_shape(operation: Callable, shape: tuple[int, ...]) -> None:
     _, subject, *_ = inspect.signature(operation).parameters
     expected = taken.get(subject, {4: images, 3: signals})
     if len(shape) not in expected:
-        plain = operation
-        while isinstance(plain, functools.partial):
-            plain = plain.func
-        name = getattr(plain, "__name__", repr(plain))
-        raise ValueError(
-            f"images of shape {shape}: expected {' or '.join(expected.values())} for {name}"
-        )
+        kinds = " or ".join(expected.values())
+        raise ValueError(f"images of shape {shape}: expected {kinds} for {_name(operation)}")
+
+
+def _name(operation: Callable) -> str:
+    while isinstance(operation, functools.partial):
+        operation = operation.func
+    return getattr(operation, "__name__", repr(operation))
 
 
 def _keys(key: PRNGKeyArray, operations: tuple, more: int = 0) -> list[Array]:

@@ -222,6 +222,9 @@ def test_a_chain_of_motions_is_one_resample():
     assert text.count("gather[") == separate.count("gather[")
 
 
+SMALLER = functools.partial(augment.crop, new_size=(1, 2))
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -241,6 +244,13 @@ def test_a_chain_of_motions_is_one_resample():
         (
             lambda: AugMix(SIGNAL_OPERATIONS)(KEY, jnp.zeros((2, 40, 1)), jnp.zeros(2, int)),
             r"^images of shape \(2, 40, 1\): expected \(batch, height, width, channels\)$",
+        ),
+        *(
+            (
+                lambda policy=policy: policy((augment.rotate, SMALLER))(KEY, *zeros(2)),
+                r"^crop makes \(1, 2, 1\) of \(2, 3, 1\): expected the same size of every oper",
+            )
+            for policy in (OneOf, RandAugment, TrivialAugment, AugMix)
         ),
     ],
 )
