@@ -10,6 +10,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from cnnjax.augment import draw
 from cnnjax.augment.draw import Image, NewImage, Number, Range, Scalar
+from cnnjax.ops.pixels import floats
 
 # How many sums of pixels a program adds up slice by slice, before it reduces the rest.
 SLICES = 16
@@ -59,7 +60,7 @@ def cutout(
     centre = jnp.floor(jax.random.uniform(keys[2], (2,)) * sizes).astype(jnp.int32)
     row, column = (jnp.arange(n) - c + side // 2 for n, c in zip(sizes, centre, strict=True))
     inside = ((row >= 0) & (row < side))[:, None] & ((column >= 0) & (column < side))
-    return jnp.where(inside[..., None], fill, image).astype(image.dtype)
+    return jnp.where(inside[..., None], fill, floats(image)).astype(image.dtype)
 
 
 def emboss(
@@ -95,7 +96,7 @@ def emboss(
     alpha_key, relief_key = jax.random.split(key)
     share = draw.parameter(alpha_key, "alpha", alpha, neutral=0.0, strength=strength)
     depth = draw.parameter(relief_key, "relief", relief, neutral=0.0)
-    return _embossed(jnp.asarray(image), share, depth)
+    return _embossed(floats(image), share, depth)
 
 
 def _embossed(image: Array, share: Array, depth: Array) -> Array:
@@ -166,7 +167,7 @@ def superpixel(
     height, width, channels = image.shape
     cell = _cell(height, width, segments)
     grid = (-(-height // cell[0]), -(-width // cell[1]))
-    colour = _by_cell(jnp.asarray(image, jnp.float32), cell, grid)
+    colour = _by_cell(floats(image).astype(jnp.float32), cell, grid)
     position = _by_cell(np.moveaxis(np.mgrid[:height, :width], 0, -1), cell, grid)
     position = jnp.asarray(position * (compactness / np.sqrt(cell[0] * cell[1])), jnp.float32)
     counts = _by_cell(np.ones((height, width, 1)), cell, grid, mode="constant")

@@ -38,6 +38,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from cnnjax.augment.draw import Image, Number, Scalar
 from cnnjax.augment.motion import Motion, compose, move_image
+from cnnjax.ops.pixels import floats
 
 # Images (batch, height, width, channels) or signals (batch, length, channels).
 Images = Float[Array | np.ndarray, "batch *size channels"]
@@ -276,7 +277,7 @@ class AugMix:
         self, key: PRNGKeyArray, images: Images, labels: Labels, strength: Strength = 1.0
     ) -> NewImages:
         """Distorts a batch; see `Sequence` for the arguments."""
-        images, batch = jnp.asarray(images), len(images)
+        images, batch = floats(images, "images"), len(images)
         if images.ndim != 4:
             raise ValueError(
                 f"images of shape {images.shape}: expected (batch, height, width, channels)"

@@ -26,7 +26,7 @@ from cnnjax.augment.geometry import SMALLEST_SCALE, affine_matrix
 from cnnjax.augment.motion import Motion, compose, move_image
 from cnnjax.augment.transforms import LARGEST_CORNER, draw_perspective
 from cnnjax.augment.weather import octave_noise
-from cnnjax.ops.pixels import unit
+from cnnjax.ops.pixels import floats, unit
 
 Size = tuple[int, int]
 Pictures = Num[Array | np.ndarray, "pictures picture_height picture_width channels"]
@@ -138,7 +138,7 @@ def mask_of(image: Image, *, full: Number = 1.0) -> Float[Array, "height width"]
     """
     if not 0 < full <= 1:
         raise ValueError(f"full={full!r}: expected a number in (0, 1]")
-    return jnp.minimum(jnp.max(jnp.asarray(image), axis=-1) / full, 1.0)
+    return jnp.minimum(jnp.max(floats(image), axis=-1) / full, 1.0)
 
 
 def in_scene(
@@ -176,7 +176,7 @@ def in_scene(
     >>> augment.in_scene(jax.random.key(0), jnp.ones((28, 28, 1))).shape
     (28, 28, 1)
     """
-    image = jnp.asarray(image)
+    image = floats(image)
     made = compose_scene(
         key,
         image[None],
@@ -227,7 +227,7 @@ def compose_scene(
     Raises:
       ValueError: The pictures are smaller than the scene or have other channels than the objects.
     """
-    objects, masks = jnp.asarray(objects), jnp.asarray(masks)
+    objects, masks = floats(objects, "objects"), floats(masks, "masks")
     count, old_height, old_width, channels = objects.shape
     if pictures is not None and (
         min(np.subtract(pictures.shape[1:3], size)) < 0 or pictures.shape[3] != channels

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnjax.features.moments import Images
+from cnnjax.ops.pixels import floats
 
 # L2-Hys: what keeps an empty block from dividing by zero, and where single values are cut.
 EPSILON = 1e-5
@@ -55,7 +56,7 @@ def hog(
     (2, 1296)
     """
     _check(images.shape, orientations, cell, block)
-    down, right = _gradient(jnp.asarray(images))
+    down, right = _gradient(floats(images, "images"))
     magnitude = _length(down, right)
     part = _orientation(down, right, orientations)
     cells = _histograms(magnitude, part, orientations, cell)

@@ -257,3 +257,9 @@ SMALLER = functools.partial(augment.crop, new_size=(1, 2))
 def test_bad_input_is_refused(make, words):
     with pytest.raises(ValueError, match=words):
         make()
+
+
+def test_mixtures_of_whole_numbers_are_refused(unchecked):
+    images, labels = real()
+    with pytest.raises(ValueError, match=r"^images of type uint8: expected floats"):
+        AugMix((augment.horizontal_flip,))(KEY, (255 * images).astype(np.uint8), labels)

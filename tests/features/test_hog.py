@@ -78,6 +78,11 @@ def test_a_flat_image_gives_zeros_and_a_finite_gradient():
     assert np.all(np.isfinite(jax.grad(lambda x: jnp.sum(features.hog(x)))(flat)))
 
 
+def test_whole_numbers_are_refused(unchecked):
+    with pytest.raises(ValueError, match=r"^images of type uint8: expected floats"):
+        features.hog(np.zeros((1, 12, 12, 1), np.uint8))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
