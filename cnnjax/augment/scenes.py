@@ -56,7 +56,7 @@ class Randomisation:
       relief: How far the ground's noise or gradient departs from its mean, 0 to 1; an object's
         texture departs half as far.
       contrast: What the brightness of an object differs by from the ground's mean in each channel,
-        at least, at any strength, before the relief; 0 to 0.5.
+        at least, at any strength, before the relief; 0 to 1/3, or at strength 2/3 none might do.
       gain: The light L, or a pair to draw it from, at least 0. Up to 1 it is a factor on the values
         of the scene, x·L; a brighter one gives x·L / (1 + (L − 1)·x), which leaves white and black
         as they are and changes a small difference by a factor between 1/L and L.
@@ -87,7 +87,7 @@ class Randomisation:
             ("viewpoint", 0, LARGEST_CORNER),
             ("distractor_size", 0, 1),
             ("relief", 0, 1),
-            ("contrast", 0, 0.5),
+            ("contrast", 0, 1 / 3),
             ("gain", 0, np.inf),
             ("slope", 0, 1),
             ("gamma", 0, np.inf),
