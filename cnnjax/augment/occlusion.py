@@ -138,8 +138,8 @@ def superpixel(
       key: The random key.
       image: The image, in [0, 1].
       probability: p, between 0 and 1.
-      segments: About how many segments there are, at least 1: those of a grid of equal cells, as
-        square as can be. Cells that stick out of the image hold fewer pixels.
+      segments: About how many segments there are, at least 1: those of a grid of equal cells of
+        whole pixels, as square as can be. Cells that stick out of the image hold fewer pixels.
       iterations: Rounds of k-means, at least 1.
       compactness: How much position counts against colour, above 0; large values give squares.
       strength: Factor on p, at least 0; may be traced.
@@ -186,9 +186,11 @@ def superpixel(
 
 def _cell(height: int, width: int, segments: int) -> tuple[int, int]:
     """The size of the cells, (rows, columns), that cover the image with about so many of them."""
-    side = np.sqrt(height * width / segments)
-    down = np.clip(round(height / side), 1, height)
-    right = np.clip(round(width / side), 1, width)
+    area = height * width / segments
+    # No side is longer than the image's; the other one makes up for it.
+    tall = np.clip(np.sqrt(area), area / width, height)
+    down = np.clip(round(height / tall), 1, height)
+    right = np.clip(round(width / (area / tall)), 1, width)
     return int(-(-height // down)), int(-(-width // right))
 
 
