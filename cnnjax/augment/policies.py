@@ -207,7 +207,8 @@ class RandAugment:
 
     Attributes:
       operations: Operations or policies.
-      rounds: N of the paper; the strength of the call is its M, 1 being the operations' ranges.
+      rounds: N of the paper, at least 1; the strength of the call is its M, 1 being the operations'
+        ranges.
 
     Reference:
       Cubuk, Zoph, Shlens, Le (2020), RandAugment, arXiv 1909.13719.
@@ -215,6 +216,9 @@ class RandAugment:
 
     operations: tuple
     rounds: int = 2
+
+    def __post_init__(self) -> None:
+        _check_count("rounds", self.rounds)
 
     def __call__(
         self, key: PRNGKeyArray, images: Images, labels: Labels, strength: Strength = 1.0
@@ -260,8 +264,8 @@ class AugMix:
 
     Attributes:
       operations: Operations or policies.
-      width: Number of chains.
-      depth: The largest number of operations in a chain.
+      width: Number of chains, at least 1.
+      depth: The largest number of operations in a chain, at least 1.
       alpha: α, above 0.
 
     Reference:
@@ -272,6 +276,12 @@ class AugMix:
     width: int = 3
     depth: int = 3
     alpha: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_count("width", self.width)
+        _check_count("depth", self.depth)
+        if not 0 < self.alpha < np.inf:
+            raise ValueError(f"alpha={self.alpha!r}: expected a number above 0")
 
     def __call__(
         self, key: PRNGKeyArray, images: Images, labels: Labels, strength: Strength = 1.0
@@ -300,7 +310,8 @@ class AugMix:
         chains = jax.lax.scan(step, copies, places)[0].reshape(self.width, *images.shape)
         # The sum of the changes, not of the images: without a change the image keeps its bits.
         weights = (mixed[:, None] * shares).T[..., None, None, None]
-        return jnp.clip(images + jnp.sum(weights * (chains - images), axis=0), 0.0, 1.0)
+        mixed_images = images + jnp.sum(weights * (chains - images), axis=0)
+        return jnp.clip(mixed_images, 0.0, 1.0).astype(images.dtype)
 
 
 POLICIES = (Sequence, OneOf, SomeOf, RandAugment, TrivialAugment, AugMix)
@@ -326,6 +337,11 @@ def _check_shape(operation: Callable, shape: tuple[int, ...]) -> None:
     if len(shape) not in expected:
         kinds = " or ".join(expected.values())
         raise ValueError(f"images of shape {shape}: expected {kinds} for {_name(operation)}")
+
+
+def _check_count(name: str, value: int) -> None:
+    if not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name}={value!r}: expected a whole number ≥ 1")
 
 
 def _name(operation: Callable) -> str:

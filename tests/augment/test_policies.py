@@ -91,6 +91,13 @@ def test_the_same_key_gives_the_same_bits_and_another_key_others(policy):
     assert np.any(first != np.asarray(compiled(jax.random.key(1), images, labels, 1.0)))
 
 
+def test_half_precision_stays_half_precision(policy):
+    plain, _, _ = policy
+    images, labels = real()
+    halves = jax.ShapeDtypeStruct(images.shape, jnp.float16)
+    assert jax.eval_shape(plain, KEY, halves, labels).dtype == jnp.float16
+
+
 def test_a_strength_for_each_image(policy):
     _, compiled, _ = policy
     images, labels = real()
@@ -230,6 +237,10 @@ SMALLER = functools.partial(augment.crop, new_size=(1, 2))
     [
         (lambda: SomeOf(OPERATIONS, least=2, most=1), "least=2, most=1: expected"),
         (lambda: SomeOf(OPERATIONS, most=9), "most=9: expected"),
+        (lambda: RandAugment(OPERATIONS, rounds=0), "rounds=0: expected a whole number ≥ 1"),
+        (lambda: AugMix(OPERATIONS, width=0), "width=0: expected a whole number ≥ 1"),
+        (lambda: AugMix(OPERATIONS, depth=0), "depth=0: expected a whole number ≥ 1"),
+        (lambda: AugMix(OPERATIONS, alpha=0.0), "alpha=0.0: expected a number above 0"),
         (lambda: Sequence(())(KEY, *zeros(2)), "operations=.*at least one"),
         (lambda: OneOf(())(KEY, *zeros(2)), "operations=.*at least one"),
         (lambda: move(KEY, zeros(1)[0][0], draws=()), "at least one"),
