@@ -42,7 +42,8 @@ def hog(
       block: (height, width) of a block, in cells.
 
     Returns:
-      Per image the blocks row by row, in each the cells row by row, in each the orientations.
+      Per image the blocks row by row, in each the cells row by row, in each the orientations; of
+      the images' type.
 
     Raises:
       ValueError: `orientations`, `cell` or `block` is below 1, or the images hold no block.
@@ -56,11 +57,13 @@ def hog(
     (2, 1296)
     """
     _check(images.shape, orientations, cell, block)
-    down, right = _gradient(floats(images, "images"))
+    images = floats(images, "images")
+    # ε² is 0 in half precision.
+    down, right = _gradient(images.astype(jnp.promote_types(images.dtype, jnp.float32)))
     magnitude = _length(down, right)
     part = _orientation(down, right, orientations)
     cells = _histograms(magnitude, part, orientations, cell)
-    return _normalised_blocks(cells, block)
+    return _normalised_blocks(cells, block).astype(images.dtype)
 
 
 def _gradient(images: Array) -> tuple[Array, Array]:
