@@ -115,9 +115,10 @@ def _normalised_blocks(cells: Array, block: tuple[int, int]) -> Array:
         cells[:, y : y + down, x : x + right] for y in range(block[0]) for x in range(block[1])
     ]
     blocks = jnp.stack(parts, axis=3)
-    blocks = blocks.reshape(batch, down * right, len(parts) * orientations)
+    length = len(parts) * orientations
+    blocks = blocks.reshape(batch, down * right, length)
     blocks = jnp.minimum(_unit(blocks), CLIP)
-    return _unit(blocks).reshape(batch, -1)
+    return _unit(blocks).reshape(batch, down * right * length)
 
 
 def _unit(blocks: Array) -> Array:

@@ -87,6 +87,10 @@ def test_half_precision_is_single_precision_rounded():
     np.testing.assert_array_equal(found, expected)
 
 
+def test_no_images_have_no_features():
+    assert features.hog(jnp.zeros((0, 28, 28, 1))).shape == (0, 1296)
+
+
 def test_whole_numbers_are_refused(unchecked):
     with pytest.raises(ValueError, match=r"^images of type uint8: expected floats"):
         features.hog(np.zeros((1, 12, 12, 1), np.uint8))
