@@ -76,9 +76,10 @@ def run(argv: Sequence[str]) -> None:
     if values.dry_run:
         print(preview.describe(plans))
         return
-    with workdir.claim(values.workdir or f"runs/{config.name}", config, argv) as folder:
-        page = study.run(plans, config, workdir=folder)
-        print(results.terminal_table(results.read(folder / "results.parquet")))
+    with workdir.claim(values.workdir or f"runs/{config.name}", config) as folder:
+        page = study.run(plans, config, workdir=folder, command=argv)
+        table = results.read(folder / "results.parquet")
+        print(results.terminal_table(table, config.choose))
         print(f"report: {page}")
 
 

@@ -54,8 +54,9 @@ LAUNCH_WIDE = (
     "dataset.test_on",
     "layout",
     "checkpoint_seconds",
+    "invariance",
 )
-"""Fields that hold for a whole launch: neither a route nor an axis may set them."""
+"""Fields, or whole sections, that hold for a launch: neither a route nor an axis may set them."""
 
 WORDS_ONLY = ("name", "title", "question", "published", "checkpoint_seconds")
 """Fields that change no number of the results, so that a workdir may be resumed with others."""
@@ -86,7 +87,7 @@ def default() -> ConfigDict:
             "name": "",  # of the experiment: its file and argument; launch.py fills it in
             "title": "",
             "question": "",
-            "published": (),  # figures beside ours: label, error or accuracy (%), source
+            "published": (),  # figures beside ours: label, dataset, error or accuracy in %, source
             "seed": 0,
             "dataset": {
                 "name": "digits",
@@ -447,6 +448,7 @@ def validate(config: ConfigDict) -> None:
         "invariance.examples",
     ):
         _check_number(config, name, least=0)
+    _check_number(config, "seed", most=2**31 - 1)  # it is traced in 32 bits
     for name in ("dataset.label_noise", "optimizer.label_smoothing", "optimizer.final"):
         _check_number(config, name, least=0, most=1)
     if config.optimizer.momentum >= 1:

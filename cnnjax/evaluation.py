@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 from cnnjax import config as configs
 from cnnjax import data, invariance, models, ops, results, train
 from cnnjax.sweep import Group, Run
+from cnnjax.train import door as doors
 
 
 class Plan(NamedTuple):
@@ -59,8 +60,7 @@ def measure(plan: Plan, trained: train.Trained, config: ConfigDict) -> Measured:
     Returns:
       The rows of every table.
     """
-    # One function object each for all members: programs are kept by function.
-    predict, maps = predictor(plan), mapper(plan)
+    predict, maps = predictor(plan.module, plan.recipe.door), mapper(plan.module)
     validation, test = plan.dataset.validation, plan.dataset.test
     members = plan.group.members
     finite = np.asarray(trained.states.finite)
@@ -79,8 +79,10 @@ def measure(plan: Plan, trained: train.Trained, config: ConfigDict) -> Measured:
     scores = np.where(finite, scores, np.nan)
     chosen = choose(members, scores, config.choose)
 
-    full = max(int(size) for size in plan.hypers.train_size)
-    largest = [int(size) == full for size in plan.hypers.train_size]
+    routes = [member.route for member in members]
+    sizes = list(zip(routes, plan.hypers.train_size.tolist(), strict=True))
+    full = dict(sorted(sizes))  # of each route the last, and so the largest
+    largest = [full[route] == size for route, size in sizes]
     corrupted = _corrupted(plan, predict, variables, chosen & finite & largest, config)
     fresh = train.initial(plan.recipe, plan.hypers, plan.examples.images).variables
     measured = Measured([], [], [])
@@ -152,20 +154,27 @@ def choose(members: Sequence[Run], scores: np.ndarray, axes: Sequence[str]) -> n
     return chosen
 
 
-def predictor(plan: Plan) -> invariance.Predict:
-    """The group's `predict(variables, images in [0, 1]) -> logits`, features included."""
+# JAX keeps programs by function object for as long as the process lives: groups with equal networks
+# get the same functions, so that they share their programs and not each leaves some behind.
+
+
+@functools.cache
+def predictor(module: flax.linen.Module, door: doors.Door) -> invariance.Predict:
+    """A network's `predict(variables, images in [0, 1]) -> logits`, features included."""
+    network = models.seam(module)
 
     def predict(variables: Any, images: Array) -> Array:
-        return plan.recipe.network.apply(variables, plan.recipe.door(images), False, None)[0]
+        return network.apply(variables, door(images), False, None)[0]
 
     return predict
 
 
-def mapper(plan: Plan) -> Callable[[Any, Array], dict[str, Array]]:
-    """The group's `maps(variables, network inputs) -> feature maps by layer`."""
+@functools.cache
+def mapper(module: flax.linen.Module) -> Callable[[Any, Array], dict[str, Array]]:
+    """A network's `maps(variables, its inputs) -> feature maps by layer`."""
 
     def maps(variables: Any, inputs: Array) -> dict[str, Array]:
-        return models.feature_maps(plan.module, variables, inputs)
+        return models.feature_maps(module, variables, inputs)
 
     return maps
 

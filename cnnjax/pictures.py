@@ -1,7 +1,9 @@
 """The arrays behind a report's pictures: misread images, kernels and feature maps."""
 
+import contextlib
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 import flax.traverse_util
 import jax
@@ -67,10 +69,12 @@ def _best_convolutional(
 
 
 def _inside(plan: Plan, index: int, label: str, workdir: pathlib.Path) -> dict[str, np.ndarray]:
-    checkpoints = train.Checkpoints(workdir / "checkpoints" / plan.group.name)
-    like = {"states": _states(plan), "seconds": np.zeros(())}
-    variables = member_of(checkpoints.restore(like)["states"].variables, index)
-    checkpoints.close()
+    folder = workdir / "checkpoints" / plan.group.name
+    with contextlib.closing(train.Checkpoints(folder)) as checkpoints:
+        if checkpoints.step is None:
+            return {}  # what was measured stands in the tables; only this picture needs the weights
+        like = {"states": _states(plan), "seconds": np.zeros(())}
+        variables = member_of(checkpoints.restore(like)["states"].variables, index)
     image = plan.dataset.test.images[:1]
     maps = models.feature_maps(plan.module, variables, plan.recipe.door(ops.unit(image)))
     spatial = [(layer, each[0]) for layer, each in maps.items() if each.ndim == 4]
@@ -95,7 +99,7 @@ def _shapes(plan: Plan):
     return _states(plan).variables["params"]
 
 
-def _kernels(params) -> dict[str, np.ndarray]:
+def _kernels(params) -> dict[str, Any]:
     """The shared kernels among a network's parameters: (height, width, in, out), by layer."""
     flat = flax.traverse_util.flatten_dict(params)
     return {

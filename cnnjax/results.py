@@ -11,6 +11,7 @@ A member that validation did not choose, or that diverged, has one row, without 
 
 import contextlib
 import datetime
+import json
 import math
 import os
 import pathlib
@@ -143,10 +144,10 @@ _ABSENT = {
     "validation_accuracy": math.nan,
 }
 
-CONTEST = ("group", "route", "label", "family", "train_size", "label_noise", "augment_strength")
-"""Columns that agree for all members of which validation may choose some."""
-
-CELL = (*CONTEST, "learning_rate", "weight_decay", "label_smoothing")
+CELL = (
+    *("group", "route", "label", "family", "train_size", "label_noise", "augment_strength"),
+    *("learning_rate", "weight_decay", "label_smoothing"),
+)
 """Columns that agree for members that differ in their seed alone."""
 
 CORRUPTION = "corruption:"
@@ -222,6 +223,29 @@ def read(path: str | os.PathLike[str]) -> "pd.DataFrame":
     return frame[list(schema)].astype(schema)
 
 
+def finished(workdir: pathlib.Path) -> set[str]:
+    """The groups that a workdir holds whole, in every table.
+
+    A group comes to results.parquet last. Where another table is missing, somebody deleted it:
+    results.parquet is then cleared away too, so that every group is measured again, from its final
+    checkpoint, and counts as finished only when the other tables hold it again.
+
+    Args:
+      workdir: The launch's folder.
+
+    Returns:
+      The groups' names.
+
+    Raises:
+      UserError: results.parquet cannot be read.
+    """
+    table = workdir / "results.parquet"
+    if not all((workdir / f"{name}.parquet").exists() for name in SCHEMAS):
+        table.unlink(missing_ok=True)
+        return set()
+    return set(read(table)["group"])
+
+
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     """Gives a temporary path beside `path`, and moves it there when the block ends well.
@@ -280,39 +304,6 @@ def interval(values: "Sequence[float] | np.ndarray | pd.Series", level: float = 
         return Interval(mean, math.nan, 1)
     quantile = stats.t.ppf(0.5 + level / 2, n - 1)
     return Interval(mean, float(quantile * sample.std(ddof=1) / math.sqrt(n)), n)
-
-
-def summarise(
-    frame: "pd.DataFrame", by: Sequence[str], *, value: str = "accuracy", level: float = 0.95
-) -> "pd.DataFrame":
-    """Means with intervals, cell by cell, over the members that were chosen and did not diverge.
-
-    A measured circumstance that `by` does not name is held at its plain value, so that cells never
-    mix: without "initial", networks after training; without "transformation" and "magnitude", the
-    untouched test set.
-
-    Args:
-      frame: results.parquet.
-      by: Columns whose values make a cell, such as ("label", "train_size").
-      value: The column that is averaged.
-      level: Confidence of the interval.
-
-    Returns:
-      The columns `by`, then `mean`, `half` (NaN for a single member) and `n`, one row a cell, in
-      the order in which the cells first come.
-    """
-    import pandas as pd
-
-    kept = frame[frame["chosen"] & (frame["status"] == "done")]
-    if "initial" not in by:
-        kept = kept[~kept["initial"]]
-    if "transformation" not in by and "magnitude" not in by:
-        kept = kept[kept["transformation"] == "none"]
-    rows = [
-        (*cell, *interval(part[value], level))
-        for cell, part in kept.groupby(list(by), sort=False, dropna=False)
-    ]
-    return pd.DataFrame(rows, columns=[*by, "mean", "half", "n"])
 
 
 def invariance_summary(frame: "pd.DataFrame") -> "pd.DataFrame":
@@ -413,7 +404,7 @@ def seeds(frame: "pd.DataFrame", by: Sequence[str] = CELL) -> "pd.DataFrame":
     return pd.DataFrame(rows, columns=[*by, "run", "diverged"])
 
 
-def terminal_table(frame: "pd.DataFrame") -> str:
+def terminal_table(frame: "pd.DataFrame", choose: Sequence[str] = ()) -> str:
     """The routes of a launch as an aligned table, each at its largest training set.
 
     Accuracies are means over seeds ± Student's 95 % half width; the transformations' columns hold
@@ -421,6 +412,8 @@ def terminal_table(frame: "pd.DataFrame") -> str:
 
     Args:
       frame: results.parquet.
+      choose: Dotted names of the fields that validation chose. Values of theirs that lost have no
+        line; a value of any other field has one, also where none of its seeds came to anything.
 
     Returns:
       The table with a line of what its columns are.
@@ -432,8 +425,11 @@ def terminal_table(frame: "pd.DataFrame") -> str:
     areas = invariance_summary(frame)
     transformations = list(dict.fromkeys(areas.loc[~areas["initial"], "transformation"]))
     shown = [name for name in ("train_size", "label_noise") if len(frame[name].unique()) > 1]
+    names = {name.rpartition(".")[2] for name in choose}
+    contest = [name for name in CELL if name.removeprefix("augment_") not in names]
+    diverged = ~frame.groupby(contest)["chosen"].transform("any")
     # What validation chose for a route is one value; only what was left to compare needs a column.
-    kept = frame[frame["chosen"]]
+    kept = frame[frame["chosen"] | diverged]
     free = ("augment_strength", "learning_rate", "weight_decay", "label_smoothing")
     shown += [name for name in free if _varies_within_labels(kept, name)]
     head = ["route", *(name.replace("_", " ") for name in shown), "accuracy %", "errors"]
@@ -449,8 +445,7 @@ def terminal_table(frame: "pd.DataFrame") -> str:
     ]
 
     lines = [head]
-    diverged = ~frame.groupby(list(CONTEST))["chosen"].transform("any")
-    cells = frame.loc[frame["chosen"] | diverged, list(CELL)].drop_duplicates()
+    cells = kept[list(CELL)].drop_duplicates()
     for cell in cells.to_dict("records"):
         part, own = _where(frame, cell), _where(areas, cell)
         own = own[~own["initial"]]
@@ -498,7 +493,7 @@ def percent(interval: Interval) -> str:
 
 
 def environment(command: Sequence[str] = ()) -> dict[str, Any]:
-    """Describes what a launch ran on, for environment.json.
+    """Describes what a launch runs on, for environment.json.
 
     Args:
       command: The command line; default that of this process.
@@ -530,6 +525,46 @@ def environment(command: Sequence[str] = ()) -> dict[str, Any]:
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         **_git(),
     }
+
+
+def environments(path: pathlib.Path) -> list[dict[str, Any]]:
+    """Reads environment.json.
+
+    Args:
+      path: The file.
+
+    Returns:
+      What each launch ran on that trained or measured something, in order; none where there is no
+      file. Files of older launches tell of the last one only.
+
+    Raises:
+      UserError: It is not such a file.
+    """
+    if not path.exists():
+        return []
+    try:
+        told = json.loads(path.read_text())
+    except (OSError, ValueError):
+        told = None
+    told = [told] if isinstance(told, dict) else told
+    if not isinstance(told, list) or not all(isinstance(each, dict) for each in told):
+        raise UserError(f"{path}: is corrupt; delete it")
+    return told
+
+
+def remember(path: pathlib.Path, command: Sequence[str] = ()) -> None:
+    """Adds what this launch runs on to environment.json.
+
+    Args:
+      path: The file; made if need be.
+      command: The command line; default that of this process.
+
+    Raises:
+      UserError: The file that is there cannot be read.
+    """
+    told = [*environments(path), environment(command)]
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
 
 
 def _schema(path: pathlib.Path) -> dict[str, str]:

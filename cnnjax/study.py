@@ -38,7 +38,11 @@ from cnnjax.train import optimizer
 
 
 def run(
-    plans: Sequence[evaluation.Plan], config: ConfigDict, *, workdir: pathlib.Path
+    plans: Sequence[evaluation.Plan],
+    config: ConfigDict,
+    *,
+    workdir: pathlib.Path,
+    command: Sequence[str] = (),
 ) -> pathlib.Path:
     """Trains, measures and reports; what an earlier launch has finished is not done again.
 
@@ -47,6 +51,7 @@ def run(
       config: The experiment: `choose`, `layout`, `checkpoint_seconds` and `invariance` are read
         here, everything else from the plans.
       workdir: Where the launch leaves its files; it exists and is ours alone.
+      command: The command line, for environment.json; default that of this process.
 
     Returns:
       The path of report.html.
@@ -55,7 +60,9 @@ def run(
       SystemExit: A signal asked to stop; the same launch goes on from there.
     """
     table = workdir / "results.parquet"
-    finished = set(results.read(table)["group"]) if table.exists() else set()
+    finished = results.finished(workdir)
+    if not finished.issuperset(part.group.name for part in plans):
+        results.remember(workdir / "environment.json", command)  # a redrawn report is no result
 
     with Monitor(workdir / "log.jsonl", plans) as monitor:
         for part in plans:
@@ -86,7 +93,7 @@ def run(
 
 
 def plan_all(groups: Sequence[Group], data_dir: str | None = None) -> list[evaluation.Plan]:
-    """Plans every group; each data set is loaded once.
+    """Plans every group; each data set is held once.
 
     Args:
       groups: Runs that share a program, group by group.
@@ -118,11 +125,19 @@ def plan_all(groups: Sequence[Group], data_dir: str | None = None) -> list[evalu
             raise errors.UserError(f"dataset.test_on={test_on!r}: {error}") from None
         return tested_on(dataset, other)
 
+    @functools.cache
+    def trained_on(name: str, canvas: int, train_on: str) -> data.Split:
+        dataset = load(name, canvas)
+        if train_on == "train":
+            return dataset.train
+        parts = zip(dataset.train, dataset.validation, strict=True)
+        return data.Split(*map(np.concatenate, parts))
+
     plans = []
     for group in groups:
         told = group.config.dataset
         dataset = measured(told.name, told.canvas, told.test_on, group.config.measure_on)
-        plans.append(plan(group, dataset))
+        plans.append(plan(group, dataset, trained_on(told.name, told.canvas, told.train_on)))
     return plans
 
 
@@ -153,12 +168,13 @@ def tested_on(dataset: data.Dataset, other: data.Dataset) -> data.Dataset:
     return dataset._replace(test=other.test)
 
 
-def plan(group: Group, dataset: data.Dataset) -> evaluation.Plan:
+def plan(group: Group, dataset: data.Dataset, split: data.Split) -> evaluation.Plan:
     """Everything that training and measuring a group needs.
 
     Args:
       group: Runs that share a program.
       dataset: The group's data set.
+      split: What of it the group is trained on.
 
     Returns:
       The plan; nothing has been trained.
@@ -167,12 +183,8 @@ def plan(group: Group, dataset: data.Dataset) -> evaluation.Plan:
       UserError: A name or a number in the group's configuration cannot be used.
     """
     config = group.config
-    split = dataset.train
-    if config.dataset.train_on == "train+validation":
-        split = data.Split(
-            *(np.concatenate(pair) for pair in zip(dataset.train, dataset.validation, strict=True))
-        )
     count = len(split.labels)
+    runs = set()
     for member in group.members:
         size = member.config.dataset.train_size
         if not 0 <= size <= count:
@@ -180,6 +192,13 @@ def plan(group: Group, dataset: data.Dataset) -> evaluation.Plan:
                 f"dataset.train_size={size}: {dataset.name} has {count} training examples "
                 "(0 stands for all of them)"
             )
+        run = (member.route, *(member.numbers | {"dataset.train_size": size or count}).values())
+        if run in runs:
+            raise errors.UserError(
+                f"dataset.train_size={size}: the same runs twice, for 0 stands for all {count} "
+                f"training examples of {dataset.name}; expected 0 or {count}"
+            )
+        runs.add(run)
     steps = configs.steps(config, count)
     if config.invariance.corruptions and split.images.ndim != 4:
         raise errors.UserError(
@@ -187,9 +206,10 @@ def plan(group: Group, dataset: data.Dataset) -> evaluation.Plan:
             "holds signals; expected none, or a data set of images"
         )
 
-    module = models.build(
-        config.model.name, num_classes=dataset.num_classes, **config.model.options.to_dict()
-    )
+    options = config.model.options.to_dict()
+    if "num_classes" in options:
+        raise errors.UserError("model.options.num_classes: the data set decides it; leave it out")
+    module = models.build(config.model.name, num_classes=dataset.num_classes, **options)
     with _about("features", "+".join(config.features), dataset):
         door = doors.build(split.images, config.features, config.dataset.normalise)
         input_shape = jax.eval_shape(door.__call__, ops.unit(split.images[:1])).shape[1:]

@@ -8,11 +8,11 @@ Who wins where two say something of the same field:
 
     command line (--config.x.y and --sweep)  >  route (its fields, its own `sweep`)  >  file
 
-A field that wins over an axis turns the axis into that one value. Where routes name their networks
-and the command line names one itself, `model.name` takes the place of the routes, unless it says
-which routes run, too. `resolve` applies the command
-line once and for all, so that the configuration it returns stands alone; config.json holds exactly
-that.
+A field that wins over an axis turns the axis into that one value. Where routes differ in their
+network, features or distortions, and the command line names one itself, it takes the place of the
+routes, unless it says which routes run, too; their labels then say what they were given. `resolve`
+applies the command line once and for all, so that the configuration it returns stands alone;
+config.json holds exactly that.
 """
 
 import hashlib
@@ -41,6 +41,16 @@ NUMERIC = (
 """Fields that are traced: members of one compiled program may differ in them."""
 
 Axes = dict[str, tuple[Any, ...]]
+
+STRENGTH = "augment.strength"
+
+# What the labels of routes tell, and what there is none of where a field says so.
+_TOLD = {
+    "model.name": "network",
+    "features": "features",
+    "augment.name": "distortions",
+    "augment.mix": "mixing",
+}
 
 
 @dataclass(frozen=True)
@@ -157,25 +167,33 @@ def resolve(
     one_route = {name: given.pop(name) for name in list(given) if configs.within(name, "routes")}
 
     routes = {name: _Route.read(name, section) for name, section in config.routes.items()}
-    names_network = "model.name" in {**given, **axes} and "route" not in axes and not one_route
-    if names_network and any("model.name" in declared.fields for declared in routes.values()):
-        # What routes differ in is the network: with another one in all of them, each would be
-        # trained many times over under labels that are not its own.
+    told = [name for name in _TOLD if name in given or name in axes]
+    everywhere = "route" not in axes and not one_route
+    if everywhere and any(name in route.fields for route in routes.values() for name in told):
+        # It is what routes differ in: with the same in all of them, each would be trained many
+        # times over under labels that are not its own.
         routes = {}
         own.pop("route", None)
+    declared = dict(routes)
     for name, value in one_route.items():
-        _, route, field = name.split(".", 2)
-        choose("route", route, routes)
-        routes[route] = routes[route].set(field, value)
+        _, which, field = name.split(".", 2)
+        choose("route", which, routes)
+        routes[which] = routes[which].set(field, value)
     fields = {
         name: value
         for name, value in configs.flatten(config).items()
         if name != "sweep" and not configs.within(name, "routes")
     }
-    resolved = configs.unflatten(configs.overlay(fields, given))
+    below = configs.overlay(fields, given)
+    resolved = configs.unflatten(below)
     resolved.sweep = written(_fixed(own, given, fields) | axes)
-    for name, declared in routes.items():
-        resolved.routes[name] = declared.under(given, axes).section()
+    for name, route in routes.items():
+        left = route.under(given, axes)
+        if route.label == declared[name].label:
+            before = configs.overlay(fields, declared[name].fields)
+            after = configs.overlay(below, left.fields)
+            left = replace(left, label=_relabelled(route.label, before, after, axes))
+        resolved.routes[name] = left.section()
     return resolved
 
 
@@ -210,7 +228,18 @@ def expand(config: ConfigDict, axes: Mapping[str, Sequence[Any]] | None = None) 
             point = dict(zip(route_axes, values, strict=True))
             run = configs.unflatten(configs.overlay(fields, point))
             configs.validate(run)
-            runs.append(Run(run, name, _label(route.label, run, route_axes), route.family))
+            # Where nothing is distorted, its strength changes nothing: one run is enough.
+            first = route_axes.get(STRENGTH, (None,))[0]
+            if point.get(STRENGTH) != first and not _distorted(run):
+                continue
+            label = _label(route.label, run, route_axes)
+            runs.append(Run(run, name, label, _family(route.family, run)))
+    if len(own.get(STRENGTH, ())) > 1 and not any(_distorted(run.config) for run in runs):
+        raise UserError(
+            f"sweep {STRENGTH}: nothing is distorted; name what is, as in "
+            "--config.augment.name=affine_elastic"
+        )
+    _check_momentum(runs)
     return runs
 
 
@@ -267,7 +296,7 @@ class _Route:
 
     def under(self, given: Mapping[str, Any], axes: Axes) -> "_Route":
         """Returns what is left of the route beneath the command line."""
-        given = {k: v for k, v in given.items() if k not in configs.LAUNCH_WIDE}
+        given = {k: v for k, v in given.items() if not _launch_wide(k)}
         fields = configs.overlay(self.fields, given)
         fields = {k: v for k, v in fields.items() if not _covered(k, axes)}
         above = {**given, **axes}
@@ -343,8 +372,12 @@ def _typed(axes: Axes) -> Axes:
     return typed
 
 
+def _launch_wide(field: str) -> bool:
+    return any(configs.within(field, wide) for wide in configs.LAUNCH_WIDE)
+
+
 def _check_not_launch_wide(field: str, shown: str) -> None:
-    if field in configs.LAUNCH_WIDE:
+    if _launch_wide(field):
         raise UserError(f"{shown}: holds for the whole launch; set it as --config.{field}=…")
 
 
@@ -386,6 +419,20 @@ def _check_choose(names: Sequence[str], axes: Axes) -> None:
             raise UserError(f"choose={name!r}: is not swept; add it as an axis, as in {name}=A,B")
 
 
+def _check_momentum(runs: Sequence[Run]) -> None:
+    """Refuses a momentum that nothing reads: it would make two runs of one, or mean nothing."""
+    unread: dict[str, set[float]] = {}
+    read = {configs.default().optimizer.momentum}
+    for run in runs:
+        optimizer = run.config.optimizer
+        values = read if optimizer.name == "sgd" else unread.setdefault(run.route, set())
+        values.add(optimizer.momentum)
+    for values in unread.values():
+        if len(values) > 1 or not values <= read:
+            shown = ", ".join(map(str, sorted(values)))
+            raise UserError(f"optimizer.momentum={shown}: adamw has none; expected sgd to read it")
+
+
 def _label(label: str, run: ConfigDict, axes: Axes) -> str:
     """Adds to a route's label what its structural axes say."""
     fields = configs.flatten(run)
@@ -398,6 +445,30 @@ def _label(label: str, run: ConfigDict, axes: Axes) -> str:
     if not label and "model.name" not in swept:
         words.insert(0, run.model.name)
     return ", ".join(filter(None, [label, *words]))
+
+
+def _relabelled(label: str, before: Mapping[str, Any], after: Mapping[str, Any], axes: Axes) -> str:
+    """Adds to a route's label what the command line put in the place of what the label says."""
+    words = []
+    for name, noun in _TOLD.items():
+        values = axes.get(name, (after.get(name),))
+        if len(values) == 1 and values[0] != before.get(name):  # of several, `_label` tells
+            words.append(f"no {noun}" if values[0] in ("none", ()) else _written(values[0]))
+    return ", ".join([label, *words])
+
+
+def _distorted(run: ConfigDict) -> bool:
+    return configs.augmentation(run.augment) != "none"
+
+
+def _family(declared: str, run: ConfigDict) -> str:
+    """The family of a route, in view of what the command line gave it."""
+    routes = {declared} - {"none"}
+    routes |= {"features"} if run.features else set()
+    routes |= {"training"} if _distorted(run) else set()
+    if len(routes) > 1:
+        return "combined"
+    return next(iter(routes), "none")
 
 
 def _short(name: str) -> str:
@@ -419,6 +490,7 @@ def _structure(run: Run) -> ConfigDict:
 
 
 def _group_name(run: Run) -> str:
+    # What is measured stays in the code, as in every release: names of groups are kept in workdirs.
     left_out = (*NUMERIC, *configs.LAUNCH_WIDE, "sweep", "routes")
     structure = {k: v for k, v in configs.flatten(run.config).items() if k not in left_out}
     # Sorting, which keeps names from changing, hides the order of operations.

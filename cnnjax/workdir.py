@@ -5,7 +5,7 @@ import fcntl
 import json
 import os
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from ml_collections import ConfigDict
 
@@ -15,17 +15,14 @@ from cnnjax.errors import UserError
 
 
 @contextlib.contextmanager
-def claim(
-    path: str | os.PathLike[str], config: ConfigDict, command: Sequence[str]
-) -> Iterator[pathlib.Path]:
-    """Takes a workdir for the length of the block, and writes config.json and environment.json.
+def claim(path: str | os.PathLike[str], config: ConfigDict) -> Iterator[pathlib.Path]:
+    """Takes a workdir for the length of the block, and writes config.json.
 
     A lock that the system drops when the process ends, however it ends, keeps other launches out.
 
     Args:
       path: The folder; made if need be.
       config: The resolved configuration of the launch.
-      command: Its command line.
 
     Yields:
       The folder, absolute.
@@ -56,9 +53,6 @@ def claim(
                 results.read(table)
         with results.replacing(folder / "config.json") as temporary:
             temporary.write_text(configs.to_json(config))
-        with results.replacing(folder / "environment.json") as temporary:
-            text = json.dumps(results.environment(command), indent=2, ensure_ascii=False)
-            temporary.write_text(text + "\n")
         yield folder
 
 

@@ -16,8 +16,8 @@ labels; no peer makes them.
 Every library runs in a process of its own, with its own threads, and waits while another is timed.
 Per operation they are timed in turn, A B C A B C …; a ratio is the median over the rounds, ours to
 the peer's images a second, and above 1 we are faster. Peers that are not installed are left out:
-`pip install -e '.[bench]'`. `--only=rotate,elastic` times these two. The table goes to the terminal
-and, with the figures of every round, to `--out`.
+`pip install -c constraints.txt -e '.[bench]'`. `--only=rotate,elastic` times these two. The table
+goes to the terminal and, with the figures of every round, to `--out`.
 
 Measured on two quiet cores in 9 minutes: experiments/augment_speed.md. At 32×32×3 we are ahead of
 Albumentations in everything but JPEG, and of kornia in everything but motion blur. At 224×224×3 we

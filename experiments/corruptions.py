@@ -9,7 +9,7 @@ RandAugment or AugMix, against nineteen corruptions at five severities, in the m
 with severities of our own. Errors are told relative to those of the plain network, whose mean
 corruption error (mCE) is 100 %. Every route has the same number of updates, and validation chooses
 its learning rate; the severities were set by looking at them and at errors on validation images.
-Not all corruptions are new to all networks: the distortions move images as six of them do, only
+Not all corruptions are new to all networks: the distortions move images as five of them do, only
 less, and the two policies also rotate, shear, shift, brighten, solarise and change contrast.
 
 Digits, 132 runs, n = 3, 2 min 13 s on two cores: there is no clear winner. LeNet-5 with AugMix

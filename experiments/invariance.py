@@ -21,6 +21,8 @@ from ml_collections import ConfigDict
 
 from cnnjax import config as configs
 
+DISTORTIONS = {"name": "affine_elastic"}
+STRENGTHS = "augment.strength=0.5,1,2"
 ROUTES = {
     # No route: pixels into a plain network.
     "mlp": ("MLP", "none", {"model": {"name": "mlp800"}}),
@@ -40,21 +42,24 @@ ROUTES = {
     "gap": ("+ global pooling", "structure", {"model": {"name": "ladder_gap"}}),
     "lenet5": ("LeNet-5", "structure", {"model": {"name": "lenet5_modern"}}),
     # By training: show it transformed copies.
-    "mlp_augment_half": ("MLP + distortions ×0.5", "training", {"model": {"name": "mlp800"}}),
-    "mlp_augment": ("MLP + distortions ×1", "training", {"model": {"name": "mlp800"}}),
-    "mlp_augment_double": ("MLP + distortions ×2", "training", {"model": {"name": "mlp800"}}),
+    "mlp_augment": (
+        "MLP + distortions",
+        "training",
+        {"model": {"name": "mlp800"}, "augment": DISTORTIONS, "sweep": STRENGTHS},
+    ),
     # The combinations.
-    "lenet5_augment_half": ("LeNet-5 + distortions ×0.5", "combined", {}),
-    "lenet5_augment": ("LeNet-5 + distortions ×1", "combined", {}),
-    "lenet5_augment_double": ("LeNet-5 + distortions ×2", "combined", {}),
+    "lenet5_augment": (
+        "LeNet-5 + distortions",
+        "combined",
+        {"augment": DISTORTIONS, "sweep": STRENGTHS},
+    ),
     "deskew_lenet5": ("deskew + LeNet-5", "combined", {"features": ("deskew",)}),
     "deskew_lenet5_augment": (
         "deskew + LeNet-5 + distortions",
         "combined",
-        {"features": ("deskew",)},
+        {"features": ("deskew",), "augment": DISTORTIONS},
     ),
 }
-STRENGTHS = {"augment_half": 0.5, "augment": 1.0, "augment_double": 2.0}
 
 # Updates of the whole training set, and the training-set sizes (0 is all of it).
 BUDGETS = {
@@ -81,10 +86,6 @@ def get_config(arg: str | None = None) -> ConfigDict:
         config.invariance.examples = 2000
     for route, (label, family, fields) in ROUTES.items():
         config.routes[route] = ConfigDict({"label": label, "family": family} | fields)
-        for ending, strength in STRENGTHS.items():
-            if route.endswith(ending):
-                distortions = {"name": "affine_elastic", "strength": strength}
-                config.routes[route].augment = ConfigDict(distortions)
     config.sweep = (
         f"route=*;seed=0:3;dataset.train_size={budget['sizes']};optimizer.learning_rate=1e-3,6e-3"
     )

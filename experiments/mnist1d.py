@@ -58,6 +58,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
         ConfigDict(
             {
                 "label": f"{who}, shuffled" if name == "mnist1d_shuffled" else who,
+                "dataset": name,
                 "accuracy": accuracy,
                 "source": SOURCE,
             }

@@ -121,7 +121,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
                 | fields
             )
     config.published = tuple(
-        ConfigDict({"label": label, "error": error, "source": source})
+        ConfigDict({"label": label, "dataset": "mnist", "error": error, "source": source})
         for label, error, source in PUBLISHED
         if label in [route.label for route in config.routes.values()]
     )

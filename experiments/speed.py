@@ -5,7 +5,7 @@
 About four minutes on two CPU cores. Every pair is timed in turn, A B A B …, after a warm-up; the
 ratio is the median over the rounds, with the lowest and the highest beside it. torch and kornia are
 timed in processes of their own (their threads disturb jax's) when they are installed:
-`pip install -e '.[bench]'`. Above 1 we are faster.
+`pip install -c constraints.txt -e '.[bench]'`. Above 1 we are faster.
 
 Launches also tell the allocator to keep what is freed (`platform.configure`). In one process that
 would help the other side as well, which would not have it by itself; `--keep_memory` shows what is
@@ -299,7 +299,8 @@ def against_peers(rounds: int) -> None:
         what = "affine resample, 1,024 images" if case == "affine" else f"LeNet-5 epoch, {case}"
         show(what, peer, ratios, 2.0 if peer.startswith("kornia") else None)
     if not found:
-        print("torch and kornia are not installed: pip install -e '.[bench]'")
+        install = "pip install -c constraints.txt -e '.[bench]'"
+        print(f"torch and kornia are not installed: {install}")
 
 
 def time_torch() -> dict[str, tuple[str, float]]:

@@ -3,6 +3,7 @@
 import ast
 import pathlib
 import re
+import runpy
 
 import pytest
 
@@ -42,8 +43,22 @@ def test_published_figures_stand_beside_a_route_of_their_own(source):
     labels = {section.label for section in config.routes.values()}
     for item in config.published:
         assert item["source"]
+        assert item["dataset"] in {config.dataset.name} | {
+            section.get("dataset", {}).get("name") for section in config.routes.values()
+        }
         # Others' networks and people, who have no route here, are told by their names.
         assert item["label"] in labels or item["label"].split(",")[0] in ("GRU", "human")
+
+
+def test_every_published_error_of_mnist_is_set_beside_a_network():
+    source = EXPERIMENTS / "mnist_errors.py"
+    module = runpy.run_path(str(source))
+    compared = [
+        item["label"]
+        for family in module["FAMILIES"]
+        for item in configs.load(f"{source}:{family}").published
+    ]
+    assert sorted(compared) == sorted(label for label, *_ in module["PUBLISHED"])
 
 
 def test_the_study_holds_every_route_and_rung():
@@ -52,7 +67,9 @@ def test_the_study_holds_every_route_and_rung():
     names = {run.config.model.name for run in labels.values()}
     assert {name for name in models.NAMES if name.startswith("ladder_")} <= names
     strengths = {
-        run.config.augment.strength for run in labels.values() if run.config.augment.name != "none"
+        run.config.augment.strength
+        for run in runs("experiments/invariance.py")
+        if run.config.augment.name != "none"
     }
     assert len(strengths) >= 3
 

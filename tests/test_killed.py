@@ -17,7 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 COMMAND = (
     *(sys.executable, "launch.py", "--config.checkpoint_seconds=0.5"),
     "--config.steps=100",
-    "--sweep=route=mlp,lenet5_augment;seed=0:2;dataset.train_size=200,0",
+    "--sweep=route=mlp,lenet5_augment;seed=0:2;augment.strength=1;dataset.train_size=200,0",
 )
 KILLS = 10
 

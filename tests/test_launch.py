@@ -70,8 +70,8 @@ def calls(monkeypatch):
         asked.update(groups=groups, data_dir=data_dir)
         return planning(groups, data_dir)
 
-    def run(plans, config, *, workdir):
-        noted.append(asked | {"config": config, "workdir": workdir})
+    def run(plans, config, *, workdir, command):
+        noted.append(asked | {"config": config, "workdir": workdir, "command": command})
         results.append(workdir / "results.parquet", [])
         return workdir / "report.html"
 
@@ -162,8 +162,7 @@ def test_what_reaches_the_study(calls, tmp_path, capsys):
     assert {member["optimizer.learning_rate"] for member in fields(call)} == {0.5}
     written = json.loads((call["workdir"] / "config.json").read_text())
     assert written == json.loads(configs.to_json(call["config"]))
-    command = json.loads((call["workdir"] / "environment.json").read_text())["command"]
-    assert command[2:4] == words[:2]
+    assert call["command"][1:3] == words[:2]
     assert capsys.readouterr().out.splitlines()[-1] == f"report: {call['workdir'] / 'report.html'}"
 
 
@@ -285,6 +284,14 @@ ERRORS = [
     (["--config.augment.mix=mixap"], "augment.mix='mixap': did you mean 'mixup'?"),
     (["--config.features=hogg"], "features='hogg': did you mean 'hog'?"),
     (["--config.dataset.name=digit", "--dry_run"], "digit"),
+    (["--config.model.options.num_classes=9"], "model.options.num_classes: the data set decides"),
+    (["--config.model.options.name=linear"], "model.options.name: linear has no options"),
+    (
+        ["--config.augment.name=affine", "--config.augment.ranges.name=3"],
+        "augment.ranges='name': there is none of that name. Known: rotation",
+    ),
+    (["--config.seed=2147483648"], "seed=2147483648: expected an integer ≤ 2147483647"),
+    (["--sweep=seed=3000000000"], "seed=3000000000: expected an integer ≤ 2147483647"),
     (["--config.steps=0"], "expected exactly one of the two > 0"),
     (["--config.choose=optimizer.learning_rate"], "is not swept"),
     (["--config=small.py:routes", "--config.routes.mpl.steps=3"], "did you mean 'mlp'?"),

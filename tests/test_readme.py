@@ -2,6 +2,7 @@
 
 - "Quick start" holds exactly two `sh` blocks of one line each: the first ends in launch.py without
   arguments, the second in pytest with the test extra; .ci/run holds the second as it stands.
+- The Python that it shows runs, on made-up images.
 - Every `python launch.py …`, every `--flag` and every `python -m cnnjax.…` that the README shows,
   in a block or in a line, is one that the program knows; so is every experiment and every extra.
 
@@ -17,6 +18,8 @@ import sys
 import tomllib
 from collections.abc import Iterator
 
+import jax
+import numpy as np
 import pytest
 
 from cnnjax import platform
@@ -143,6 +146,23 @@ def test_every_module_is_one_that_can_be_run(module, words):
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"experiments/[a-z]\w*\.py", README))))
 def test_every_experiment_exists(path):
     assert (ROOT / path).is_file()
+
+
+def test_the_python_runs():
+    (code,) = [content for language, content in blocks(README) if language == "python"]
+    images = np.random.default_rng(0).random((4, 16, 12, 3)).astype(np.float32)
+    names = {
+        "key": jax.random.key(0),
+        "image": images[0],
+        "images": images,
+        "labels": np.arange(4),
+        "strength": 1.0,
+    }
+    exec(code, names)
+    for before, after in ((images[0], names["turned"]), (images, names["images"])):
+        assert after.shape == before.shape
+        assert not np.allclose(after, before, atol=0.1)
+        assert 0 <= np.min(after) <= np.max(after) <= 1
 
 
 def test_every_experiment_is_named():

@@ -1,6 +1,7 @@
 """The tables of a launch: written whole, read back exactly, and summarised as scipy would."""
 
 import importlib.metadata
+import json
 import math
 import os
 import pathlib
@@ -207,32 +208,6 @@ def test_the_level_of_an_interval_is_a_probability(level):
         results.interval([1.0, 2.0], level)
 
 
-def test_a_summary_takes_chosen_and_finished_members_after_training():
-    frame = table(
-        row(seed=0, accuracy=0.8),
-        row(seed=1, accuracy=0.9),
-        row(seed=2, accuracy=0.1, chosen=False),
-        row(seed=3, accuracy=0.1, status="diverged"),
-        row(seed=0, accuracy=0.1, initial=True),
-        row(seed=0, accuracy=0.1, transformation="shear", magnitude=0.2),
-        row(seed=0, accuracy=0.7, route="s"),
-    )
-    summary = results.summarise(frame, ["route"])
-    assert summary["route"].tolist() == ["r", "s"]
-    assert summary["n"].tolist() == [2, 1]
-    np.testing.assert_allclose(summary["mean"], [0.85, 0.7])
-    np.testing.assert_allclose(summary["half"], [stats.t.ppf(0.975, 1) * 0.05, math.nan])
-    by_magnitude = results.summarise(frame, ["route", "initial", "transformation", "magnitude"])
-    assert len(by_magnitude) == 4
-    assert results.summarise(frame, ["route"], value="errors")["mean"].tolist() == [10.0, 10.0]
-
-
-def test_no_rows_give_an_empty_summary():
-    summary = results.summarise(table(row(chosen=False)), ["route", "train_size"])
-    assert list(summary.columns) == ["route", "train_size", "mean", "half", "n"]
-    assert summary.empty
-
-
 def test_invariance_is_summed_up_for_each_member_and_stage():
     frame = table(
         *curve(seed=0),
@@ -297,6 +272,29 @@ def test_the_terminal_table_tells_strengths_apart():
     assert [line.split()[1:3] for line in lines[2:4]] == [["0.5", "90.00"], ["1", "70.00"]]
 
 
+@pytest.mark.parametrize(
+    ("field", "column"),
+    [
+        ("optimizer.learning_rate", "learning_rate"),
+        ("optimizer.label_smoothing", "label_smoothing"),
+        ("augment.strength", "augment_strength"),
+    ],
+)
+def test_a_value_that_never_trained_has_a_line_unless_validation_chose(field, column):
+    lost = {"status": "diverged", "chosen": False, "accuracy": math.nan}
+    frame = table(
+        *(row(**{column: 0.25}, seed=seed) for seed in range(2)),
+        *(row(**{column: 0.75}, seed=seed, **lost) for seed in range(2)),
+    )
+    compared, chosen = (
+        results.terminal_table(frame, choose).splitlines()[2:-1] for choose in ((), (field,))
+    )
+    assert [line.split()[1:3] for line in compared] == [["0.25", "90.00"], ["0.75", "–"]]
+    assert compared[1].endswith("n=0, 2 of 2 diverged")
+    assert len(chosen) == 1
+    assert chosen[0].split()[1] == "90.00"
+
+
 def test_the_terminal_table_says_that_features_are_not_counted():
     plain, featured = (
         results.terminal_table(table(row(features=name))) for name in ("none", "deskew+hog")
@@ -335,3 +333,20 @@ def test_the_environment_is_told():
     assert told["python"]
     assert told["cpu"]
     assert (told["git_commit"] is None) == (told["git_dirty"] is None)
+
+
+def test_every_environment_that_gave_results_is_remembered(tmp_path):
+    path = tmp_path / "environment.json"
+    assert results.environments(path) == []
+    path.write_text(json.dumps({"command": ["old"]}))  # as older launches wrote it
+    results.remember(path, ["launch.py", "--x"])
+    results.remember(path, ["launch.py", "--y"])
+    commands = [each["command"] for each in results.environments(path)]
+    assert commands == [["old"], ["python", "launch.py", "--x"], ["python", "launch.py", "--y"]]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"null", b"\xff\xfe"])
+def test_a_corrupt_environment_is_told_in_one_line(tmp_path, content):
+    (tmp_path / "environment.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"environment\.json: is corrupt; delete it$"):
+        results.environments(tmp_path / "environment.json")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -157,6 +158,23 @@ def test_corruptions_are_rows_of_the_chosen_members(tmp_path):
         assert member["examples"].tolist() == [359, 100, 100, 100]
     assert len(shown) == 2 * len(names)
     assert not results.corruptions(table[table["initial"] | ~table["chosen"]]).any()
+
+
+def test_each_route_is_measured_in_full_on_its_own_largest_training_set(tmp_path):
+    config = small(sweep="route=linear,few;seed=0:1", choose=())
+    config.routes.few = ConfigDict(
+        {"label": "few", "model": {"name": "linear"}, "dataset": {"train_size": 40}}
+    )
+    config.routes.linear.sweep = "dataset.train_size=100,0"
+    config.invariance.corruptions = ConfigDict({"contrast": (5,)})
+    config.invariance.initial = False
+    table = launch(config, tmp_path / "few")
+    assert len(set(table["group"])) == 1
+    curves = table[table["magnitude"] > 0].groupby("route")["train_size"].unique()
+    assert curves.map(list).to_dict() == {"few": [40], "linear": [1079]}
+    assert results.corruptions(table[table["route"] == "few"]).any()
+    predictions = results.read(tmp_path / "few" / "predictions.parquet")
+    assert set(predictions["route"]) == set(curves.index)
 
 
 def test_signals_have_no_corruptions():
@@ -331,10 +349,51 @@ def test_a_launch_that_died_between_two_tables_ends_with_the_same_rows(
         pd.testing.assert_frame_equal(*pair)
 
 
+@pytest.mark.parametrize("name", ["equivariance", "predictions"])
+def test_a_table_that_was_deleted_is_measured_anew(name, whole, tmp_path, monkeypatch):
+    workdir = tmp_path / "again"
+    shutil.copytree(whole[1], workdir)
+    (workdir / f"{name}.parquet").unlink()
+    # Killed in between, after the first group: what is still missing is not taken for finished.
+    append, died = results.append, []
+
+    def dying(path, rows):
+        append(path, rows)
+        if path.stem == "results" and not died:
+            died.append(path)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(results, "append", dying)
+    with pytest.raises(KeyboardInterrupt):
+        launch(small(), workdir)
+    assert len(results.finished(workdir)) == 1
+    launch(small(), workdir)
+    assert len(results.environments(workdir / "environment.json")) == 3, "one a launch"
+    for each in results.SCHEMAS:
+        pair = [results.read(folder / f"{each}.parquet") for folder in (workdir, whole[1])]
+        pd.testing.assert_frame_equal(*pair)
+
+
 def test_a_finished_launch_trains_nothing_more(whole, monkeypatch):
     table, workdir = whole
     monkeypatch.setattr(study.train, "train", lambda *_, **__: pytest.fail("trained again"))
+    environment = (workdir / "environment.json").read_text()
     pd.testing.assert_frame_equal(launch(small(), workdir), table)
+    assert (workdir / "environment.json").read_text() == environment, "this launch made no result"
+
+
+def test_without_checkpoints_a_finished_launch_is_drawn_without_insides(tmp_path):
+    config = small(sweep="route=convolutional;seed=0:1", choose=())
+    model = {"name": "ladder_conv", "options": {"budget": 2000}}
+    config.routes.convolutional = ConfigDict({"label": "convolutional", "model": model})
+    config.invariance.initial = config.invariance.equivariance = False
+    config.steps = 1
+    table = launch(config, tmp_path)
+    before = set(np.load(tmp_path / "pictures.npz"))
+    shutil.rmtree(tmp_path / "checkpoints")
+    pd.testing.assert_frame_equal(launch(config, tmp_path), table)
+    gone = before - set(np.load(tmp_path / "pictures.npz"))
+    assert {re.sub(r"__.*", "", name) for name in gone} == {"network", "input", "kernel", "map"}
 
 
 def test_a_diverged_value_loses_and_is_marked(tmp_path):
@@ -344,6 +403,31 @@ def test_a_diverged_value_loses_and_is_marked(tmp_path):
     assert set(diverged["status"]) == {"diverged"}
     assert not diverged["chosen"].any()
     assert table.loc[table["learning_rate"] < 1, "chosen"].all()
+
+
+@pytest.mark.parametrize("train_on", ["train", "train+validation"])
+def test_groups_share_the_examples_that_they_are_trained_on(train_on):
+    config = small(choose=(), sweep="route=*")
+    config.dataset.train_on = train_on
+    one, other = study.plan_all(sweep.group(sweep.expand(config)))
+    assert all(map(np.shares_memory, one.examples, other.examples))
+
+
+@pytest.mark.parametrize("field", ["model.name", "features", "dataset.normalise"])
+def test_groups_share_the_programs_that_measure_them(field):
+    others = {"model.name": "lenet5_modern", "features": "crop", "dataset.normalise": "signed"}
+    given = {"features": "deskew", "model.name": "linear"}
+    config = sweep.resolve(small(choose=(), sweep="batch_size=16,32"), overrides=given)
+    config.routes = {}
+    other = sweep.resolve(config, overrides={field: others[field]}, sweep="seed=0")
+    groups = [*sweep.group(sweep.expand(config)), sweep.group(sweep.expand(other))[0]]
+    plans = study.plan_all(groups)
+    # Programs are kept by function object: the same function, the same programs.
+    one, same, apart = (evaluation.predictor(each.module, each.recipe.door) for each in plans)
+    assert one is same is not apart
+    one, same, apart = (evaluation.mapper(each.module) for each in plans)
+    assert one is same
+    assert (apart is not one) == (field == "model.name")
 
 
 def test_training_on_validation_leaves_nothing_to_choose_by(tmp_path):
@@ -447,6 +531,13 @@ def test_mixtures_are_trained_with_and_told_apart(tmp_path):
     told = table.groupby("route")["augment"].unique()
     assert told.map(list).to_dict() == {"linear": ["cutmix"], "mlp": ["affine+mixup"]}
     assert set(table["status"]) == {"done"}
+
+
+@pytest.mark.parametrize("sizes", ["1079,0", "0,100,1079"])
+def test_the_whole_training_set_under_two_names_is_one_clear_error(sizes):
+    config = small(choose=(), sweep=f"route=linear;seed=0:2;dataset.train_size={sizes}")
+    with pytest.raises(UserError, match=r"dataset.train_size=\d+: the same runs twice, for 0 st"):
+        study.plan_all(sweep.group(sweep.expand(config)))
 
 
 def test_too_large_a_training_set_is_one_clear_error():

@@ -154,7 +154,7 @@ def test_axes_survive_being_written(axes):
     )
 )
 def test_runs_are_the_product_of_the_axes_and_groups_share_their_structure(axes):
-    runs = sweep.expand(experiment(), axes)
+    runs = sweep.expand(experiment(augment__name="affine"), axes)
     assert len(runs) == math.prod(map(len, axes.values()))
     points = {tuple(configs.flatten(run.config)[name] for name in axes) for run in runs}
     assert len(points) == len(runs)
@@ -198,7 +198,7 @@ def test_axes_of_words_and_features():
         "mlp800, deskew+hog",
     ]
     assert {run.route for run in runs} == {""}
-    assert {run.family for run in runs} == {"none"}
+    assert [run.family for run in runs] == ["none", "features"] * 2
 
 
 def test_fields_of_free_sections_can_be_swept():
@@ -266,6 +266,15 @@ def test_the_command_line_sets_the_duration_of_every_route():
         assert [(run.config.steps, run.config.epochs) for run in runs] == [(5, 0.0)] * 3
 
 
+def test_what_is_measured_is_set_for_all_routes_at_once():
+    given = {"invariance.examples": 7, "invariance.corruptions.fog": (1,)}
+    resolved = sweep.resolve(experiment("", ROUTES), overrides=given)
+    runs = sweep.expand(resolved)
+    assert values(runs, "invariance.examples") == [7] * 3
+    assert values(runs, "invariance.corruptions.fog") == [(1,)] * 3
+    assert sweep.resolve(resolved) == resolved
+
+
 def test_another_model_on_the_command_line_leaves_no_options_of_the_old_one():
     routes = {"a": {"model": {"name": "ladder_conv", "options": {"width": 3}}}}
     config = experiment("", routes, model__options__width=5)
@@ -293,6 +302,67 @@ def test_a_network_named_on_the_command_line_takes_the_place_of_routes_that_name
     about_features = experiment("route=*", {"hog": {"features": ("hog",)}, "plain": {}})
     found = sweep.expand(about_features, {"model.name": ("linear", "lenet5")})
     assert [run.route for run in found] == ["hog", "hog", "plain", "plain"]
+
+
+ABOUT_TRAINING = {
+    "plain": {"label": "MLP", "family": "none"},
+    "hog": {"label": "HOG", "family": "features", "features": ("hog",)},
+    "moved": {"label": "moved", "family": "training", "augment": {"name": "affine"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "family"),
+    [("augment.name", "randaugment", "training"), ("features", "deskew", "features")],
+)
+def test_distortions_and_features_take_the_place_of_routes_that_name_theirs(field, value, family):
+    config = experiment("route=*", ABOUT_TRAINING, model__name="mlp800")
+    for runs in (
+        sweep.expand(sweep.resolve(config, overrides={field: value})),
+        sweep.expand(sweep.resolve(config, sweep=f"{field}={value}")),
+    ):
+        assert [(run.label, run.family) for run in runs] == [("mlp800", family)]
+
+
+def test_labels_and_families_say_what_chosen_routes_were_given():
+    config = experiment("route=*", ABOUT_TRAINING)
+
+    def told(**given):
+        runs = sweep.expand(sweep.resolve(config, sweep="route=plain,hog,moved", overrides=given))
+        return [(run.label, run.family) for run in runs]
+
+    assert told() == [("MLP", "none"), ("HOG", "features"), ("moved", "training")]
+    assert told(**{"augment.name": "affine"}) == [
+        ("MLP, affine", "training"),
+        ("HOG, affine", "combined"),
+        ("moved", "training"),
+    ]
+    assert told(**{"augment.mix": "mixup"}) == [
+        ("MLP, mixup", "training"),
+        ("HOG, mixup", "combined"),
+        ("moved, mixup", "training"),
+    ]
+    assert told(**{"augment.name": "none"})[2] == ("moved, no distortions", "training")
+    # In one route; and a label of one's own stays.
+    assert told(**{"routes.plain.features": "deskew"})[0] == ("MLP, deskew", "features")
+    renamed = {"routes.plain.features": "deskew", "routes.plain.label": "mine"}
+    assert told(**renamed)[0] == ("mine", "features")
+    # A resolved configuration stands alone: nothing is told twice.
+    resolved = sweep.resolve(config, overrides={"augment.mix": "mixup"})
+    assert [run.label for run in sweep.expand(sweep.resolve(resolved))] == [
+        "MLP, mixup",
+        "HOG, mixup",
+        "moved, mixup",
+    ]
+
+
+def test_strengths_are_for_what_is_distorted():
+    config = experiment("route=*;augment.strength=0.5,1,2", ABOUT_TRAINING)
+    runs = sweep.expand(config)
+    strengths = [(run.route, run.config.augment.strength) for run in runs]
+    assert strengths == [("plain", 0.5), ("hog", 0.5), ("moved", 0.5), ("moved", 1), ("moved", 2)]
+    with pytest.raises(UserError, match="nothing is distorted; name what is"):
+        sweep.expand(experiment("augment.strength=0.5,1"))
 
 
 def test_one_route_can_be_changed_from_the_command_line():
@@ -354,6 +424,8 @@ def test_numbers_of_a_run():
         ("augment.name=afine", "augment.name='afine': did you mean 'affine'"),
         ("layout=map,vmap", "sweep layout: holds for the whole launch; set it as --config.layout"),
         ("title=x", "sweep title: holds for the whole launch"),
+        ("invariance.examples=5,6", "sweep invariance.examples: holds for the whole launch"),
+        ("invariance.corruptions.fog=1,2", "sweep invariance.corruptions.fog: holds for the whole"),
         ("routes=mlp", "sweep routes: an axis is one field; routes are chosen by route=a,b"),
         ("routes.mlp.steps=5", "sweep routes.mlp.steps: not a field of a run"),
         ("route=mpl", "route='mpl': did you mean 'mlp'"),
@@ -375,6 +447,10 @@ def test_axes_that_make_no_sense(text, words):
         ),
         ({"family": "struct"}, "routes.bad.family='struct': did you mean 'structure'"),
         ({"layout": "map"}, "routes.bad.layout: holds for the whole launch"),
+        (
+            {"invariance": {"examples": 5}},
+            "routes.bad.invariance.examples: holds for the whole launch",
+        ),
         ({"batch_size": "many"}, "batch_size='many': expected an integer"),
         ({"sweep": "seeds=1"}, "sweep seeds: there is no such field; did you mean 'seed'"),
         ({"steps": 5, "epochs": 5.0}, "epochs=5, steps=5: expected exactly one of the two > 0"),
@@ -385,6 +461,31 @@ def test_routes_that_make_no_sense(route, words):
     with pytest.raises(UserError) as error:
         sweep.expand(experiment("", {"bad": route}))
     assert str(error.value).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("text", "momentum", "told"),
+    [
+        ("", 0.5, "0.5"),
+        ("optimizer.momentum=0.9,0.5", 0.9, "0.5, 0.9"),
+        ("optimizer.momentum=0.9,0.5;optimizer.name=adamw,sgd", 0.9, "0.5, 0.9"),
+    ],
+)
+def test_a_momentum_that_nothing_reads_is_refused(text, momentum, told):
+    with pytest.raises(UserError, match=rf"^optimizer.momentum={told}: adamw has none; expected"):
+        sweep.expand(experiment(text, optimizer__momentum=momentum))
+
+
+@pytest.mark.parametrize(
+    ("text", "routes"),
+    [
+        ("optimizer.name=adamw,sgd", {}),
+        ("", {name: {"optimizer": {"name": name}} for name in ("adamw", "sgd")}),
+    ],
+)
+def test_a_momentum_that_one_of_two_optimizers_reads_is_meant(text, routes):
+    runs = sweep.expand(experiment(text, routes, optimizer__momentum=0.5))
+    assert values(runs, "optimizer.name") == ["adamw", "sgd"]
 
 
 def test_routes_cannot_be_chosen_where_there_are_none():

@@ -13,25 +13,20 @@ from cnnjax.errors import UserError
 CONFIG = configs.unflatten({"steps": 10, "title": "A study"})
 
 
-def test_it_holds_configuration_and_environment(tmp_path):
-    with workdir.claim(tmp_path / "deep" / "down", CONFIG, ["launch.py", "--x"]) as folder:
+def test_it_holds_the_configuration(tmp_path):
+    with workdir.claim(tmp_path / "deep" / "down", CONFIG) as folder:
         assert folder == tmp_path / "deep" / "down"
         assert json.loads((folder / "config.json").read_text())["title"] == "A study"
-        assert json.loads((folder / "environment.json").read_text())["command"] == [
-            "python",
-            "launch.py",
-            "--x",
-        ]
 
 
 def test_a_second_launch_keeps_out(tmp_path):
     with (
-        workdir.claim(tmp_path, CONFIG, []),
+        workdir.claim(tmp_path, CONFIG),
         pytest.raises(UserError, match=r"another launch is running there"),
-        workdir.claim(tmp_path, CONFIG, []),
+        workdir.claim(tmp_path, CONFIG),
     ):
         raise AssertionError("unreachable")
-    with workdir.claim(tmp_path, CONFIG, []):
+    with workdir.claim(tmp_path, CONFIG):
         pass
 
 
@@ -47,24 +42,24 @@ def test_the_lock_of_a_killed_process_is_gone(tmp_path):
     with subprocess.Popen([sys.executable, "-c", program], text=True, **pipes) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "locked\n"
-        with pytest.raises(UserError, match="another launch"), workdir.claim(tmp_path, CONFIG, []):
+        with pytest.raises(UserError, match="another launch"), workdir.claim(tmp_path, CONFIG):
             raise AssertionError("unreachable")
         other.kill()
         other.wait()
-        with workdir.claim(tmp_path, CONFIG, []):
+        with workdir.claim(tmp_path, CONFIG):
             pass
 
 
 def test_another_configuration_is_kept_out_and_other_words_are_not(tmp_path):
-    with workdir.claim(tmp_path, CONFIG, []):
+    with workdir.claim(tmp_path, CONFIG):
         pass
     reworded = configs.unflatten({"steps": 10, "title": "The study"})
-    with workdir.claim(tmp_path, reworded, []):
+    with workdir.claim(tmp_path, reworded):
         assert json.loads((tmp_path / "config.json").read_text())["title"] == "The study"
     other = configs.unflatten({"steps": 20})
     with (
         pytest.raises(UserError, match=r"\(steps=10 there, 20 here\); choose another --workdir$"),
-        workdir.claim(tmp_path, other, []),
+        workdir.claim(tmp_path, other),
     ):
         raise AssertionError("unreachable")
     assert json.loads((tmp_path / "config.json").read_text())["steps"] == 10
@@ -73,7 +68,7 @@ def test_another_configuration_is_kept_out_and_other_words_are_not(tmp_path):
 def test_what_a_killed_launch_left_half_written_is_cleared(tmp_path):
     half = tmp_path / f"{results.TEMPORARY}abc.parquet"
     half.write_text("half")
-    with workdir.claim(tmp_path, CONFIG, []):
+    with workdir.claim(tmp_path, CONFIG):
         assert not half.exists()
 
 
@@ -83,7 +78,7 @@ def test_a_corrupt_configuration_is_told(tmp_path, content):
     (tmp_path / "config.json").write_bytes(data)
     with (
         pytest.raises(UserError, match=r"config\.json: is corrupt"),
-        workdir.claim(tmp_path, CONFIG, []),
+        workdir.claim(tmp_path, CONFIG),
     ):
         raise AssertionError("unreachable")
 
@@ -93,7 +88,7 @@ def test_a_corrupt_table_is_told_before_anything_is_trained(tmp_path, name):
     (tmp_path / f"{name}.parquet").write_bytes(b"garbage")
     with (
         pytest.raises(UserError, match=rf"{name}\.parquet: is not a readable table"),
-        workdir.claim(tmp_path, CONFIG, []),
+        workdir.claim(tmp_path, CONFIG),
     ):
         raise AssertionError("unreachable")
 
@@ -103,6 +98,6 @@ def test_a_file_is_no_workdir(tmp_path):
     for where in (tmp_path / "file", tmp_path / "file" / "below"):
         with (
             pytest.raises(UserError, match=r"--workdir=.*: cannot be used"),
-            workdir.claim(where, CONFIG, []),
+            workdir.claim(where, CONFIG),
         ):
             raise AssertionError("unreachable")

@@ -30,7 +30,7 @@ class Draw(NamedTuple):
     Attributes:
       rotation: Degrees, counter-clockwise.
       shear: Tangent of the slant, top to the right.
-      scale: Factors (vertical, horizontal), negative where the image is flipped along that axis.
+      scale: Factors (vertical, horizontal).
       translation: Pixels (down, right).
       alpha: Factor on the smoothed displacement noise.
       sigma: Standard deviation of its smoothing, in pixels.
@@ -49,9 +49,8 @@ class Distortion:
     """Distorts every image of a batch by its own draw; all geometry is one bilinear resample.
 
     Each range is what is drawn from at strength 1. The strength s multiplies rotation, shear,
-    scale, translation, α, the probability of a flip (up to 1) and the deviation of the noise; σ
-    stays. Strength 0 gives the images back bit for bit. The strength is traced: neither another
-    value nor a vmap or lax.map over many compiles anything again.
+    scale, translation and α; σ stays. Strength 0 gives the images back bit for bit. The strength is
+    traced: neither another value nor a vmap or lax.map over many compiles anything again.
 
     The same key gives the same draws, and each property draws the same numbers whatever the ranges
     of the others are. Images continue with zeros outside.
@@ -65,17 +64,14 @@ class Distortion:
       alpha: Factor on the smoothed displacement noise, pixels; a pair is drawn from uniformly.
       sigma: Standard deviation of its smoothing, pixels, at least 1; a pair is drawn from
         uniformly.
-      flip_horizontal: Probability of exchanging left and right.
-      flip_vertical: Probability of exchanging top and bottom.
-      noise: Standard deviation of the Gaussian noise added to every value; the sum is not clipped.
       rotation_or_shear: Instead of a rotation and a shear, one angle β is drawn from the range of
         `rotation`, and is with equal probability a rotation by β or a shear by tan β.
       gentle_labels: Labels whose rotation and shear are multiplied by `gentle`.
       gentle: That factor.
 
     Raises:
-      UserError: A range is negative, upside down or not finite, a probability is above 1, σ is
-        below 1, or `rotation_or_shear` is combined with a shear of its own.
+      UserError: A range is negative, upside down or not finite, σ is below 1, or
+        `rotation_or_shear` is combined with a shear of its own.
 
     Reference:
       Simard, Steinkraus, Platt: Best practices for convolutional neural networks applied to visual
@@ -97,9 +93,6 @@ class Distortion:
     translation: Number = 0.0
     alpha: Range = 0.0
     sigma: Range = 4.0
-    flip_horizontal: Number = 0.0
-    flip_vertical: Number = 0.0
-    noise: Number = 0.0
     rotation_or_shear: bool = False
     gentle_labels: tuple[int, ...] = ()
     gentle: Number = 0.5
@@ -113,12 +106,6 @@ class Distortion:
             raise UserError(
                 f"shear={self.shear}: expected 0 with rotation_or_shear, which shears by rotation"
             )
-
-    @property
-    def moves(self) -> bool:
-        """Whether the policy displaces pixels at all, or only adds noise."""
-        names = ("rotation", "shear", "translation", "flip_horizontal", "flip_vertical")
-        return self.deforms or _high(self.scale) > 0 or any(getattr(self, name) for name in names)
 
     @property
     def deforms(self) -> bool:
@@ -142,6 +129,7 @@ class Distortion:
           The draws: what `motions` makes its matrices and fields from.
         """
         labels = jnp.asarray(labels)
+        # Rows 7 and 8 are spare: without them the rows behind would draw other numbers.
         u = jax.random.uniform(key, (13, len(labels)))
         signed = 2 * u - 1
         angle = self.rotation * strength * signed[0]
@@ -157,15 +145,14 @@ class Distortion:
         if self.rotation_or_shear:
             shear = jnp.tan(jnp.deg2rad(shear))
 
-        def axis_factor(which: int, flip: Number) -> Array:
+        def axis_factor(which: int) -> Array:
             spread = _between(self.scale, u[3 + which]) * strength
-            factor = jnp.maximum(1 + spread * signed[5 + which], SMALLEST_SCALE)
-            return jnp.where(u[7 + which] < flip * strength, -factor, factor)
+            return jnp.maximum(1 + spread * signed[5 + which], SMALLEST_SCALE)
 
         return Draw(
             rotation=angle,
             shear=shear,
-            scale=(axis_factor(0, self.flip_vertical), axis_factor(1, self.flip_horizontal)),
+            scale=(axis_factor(0), axis_factor(1)),
             translation=(
                 self.translation * strength * signed[9],
                 self.translation * strength * signed[10],
@@ -187,12 +174,12 @@ class Distortion:
         Args:
           key: The random key.
           images: (batch, height, width, channels) images, or (batch, length, channels) signals,
-            which are shifted, scaled, deformed and mirrored along their length.
+            which are shifted, scaled and deformed along their length.
           labels: The images' classes, for `gentle_labels`.
           strength: Factor on all ranges, at least 0, may be traced.
 
         Returns:
-          The distorted images. Noise may take them out of [0, 1].
+          The distorted images.
 
         Raises:
           ValueError: `images` are neither images nor signals, or the policy turns or shears
@@ -206,14 +193,8 @@ class Distortion:
                 f"images of shape {images.shape}: expected (batch, height, width, channels) or "
                 "(batch, length, channels)"
             )
-        if self.moves:
-            _, height, width, _ = images.shape
-            motions = self.motions(key, labels, (height, width), strength)
-            images = jax.vmap(move_image)(images, motions)
-        if self.noise:
-            noise = jax.random.normal(_keys(key).noise, images.shape, images.dtype)
-            images = images + (self.noise * strength * noise).astype(images.dtype)
-        return jnp.asarray(images)
+        _, height, width, _ = images.shape
+        return jax.vmap(move_image)(images, self.motions(key, labels, (height, width), strength))
 
     def motions(
         self,
@@ -234,8 +215,8 @@ class Distortion:
           One motion for each image, along the first axis of its steps, for
           `jax.vmap(move_boxes)(boxes, motions)` and its like.
         """
-        keys = _keys(key)
-        draw = self.draw(keys.affine, labels, strength)
+        affine_key, elastic_key = jax.random.split(key)
+        draw = self.draw(affine_key, labels, strength)
         down, right = draw.translation
         if size[0] == 1:
             down = jnp.zeros_like(down)
@@ -253,7 +234,7 @@ class Distortion:
         if not self.deforms:
             return Motion((matrices,), size, size)
         field = displacement_field(
-            keys.elastic,
+            elastic_key,
             len(matrices),
             size,
             alpha=draw.alpha,
@@ -264,19 +245,9 @@ class Distortion:
         return Motion((jax.vmap(_turned_back)(matrices, field), matrices), size, size)
 
     def _check_signal(self) -> None:
-        for name in ("rotation", "shear", "flip_vertical"):
+        for name in ("rotation", "shear"):
             if getattr(self, name):
                 raise ValueError(f"{name}={getattr(self, name)}: expected 0 for signals")
-
-
-class _Keys(NamedTuple):
-    affine: PRNGKeyArray
-    elastic: PRNGKeyArray
-    noise: PRNGKeyArray
-
-
-def _keys(key: PRNGKeyArray) -> _Keys:
-    return _Keys(*jax.random.split(key, 3))
 
 
 def _turned_back(matrix: Array, field: Array) -> Array:
@@ -309,14 +280,12 @@ def valid_field(name: str, value: Any) -> Any:
         return tuple(int(label) for label in value)
     if name == "rotation_or_shear":
         return bool(value)
-    return _valid_number(name, value, high=1.0 if name.startswith("flip") else math.inf)
+    return _valid_number(name, value)
 
 
-def _valid_number(name: str, value: Any, *, high: float = math.inf) -> float:
-    accepted = isinstance(value, (int, float)) and math.isfinite(value) and 0 <= value <= high
-    if not accepted:
-        upper = "" if high == math.inf else f" and ≤ {high:g}"
-        raise UserError(f"{name}={value!r}: expected a number ≥ 0{upper}")
+def _valid_number(name: str, value: Any) -> float:
+    if not (isinstance(value, (int, float)) and math.isfinite(value) and value >= 0):
+        raise UserError(f"{name}={value!r}: expected a number ≥ 0")
     return float(value)
 
 

@@ -115,7 +115,7 @@ _CATALOGUE: dict[str, Callable] = {
 NAMES = (*_RANGES, *_CATALOGUE, "scenes", *COMPOSED)
 
 
-def build(name: str, **ranges) -> Callable | None:
+def build(name: str, /, **ranges) -> Callable | None:
     """Builds a named policy.
 
     - none: no distortion; the result is None, so that a training step can leave it out.
@@ -160,8 +160,7 @@ def build(name: str, **ranges) -> Callable | None:
     Traceback (most recent call last):
       ...
     cnnjax.errors.UserError: augment.ranges='rotatoin': did you mean 'rotation'? Known: rotation, \
-shear, scale, translation, alpha, sigma, flip_horizontal, flip_vertical, noise, rotation_or_shear, \
-gentle_labels, gentle.
+shear, scale, translation, alpha, sigma, rotation_or_shear, gentle_labels, gentle.
     """
     choose("augment.name", name, NAMES)
     if name in COMPOSED:

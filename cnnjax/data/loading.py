@@ -21,6 +21,9 @@ GENERATED: dict[str, Callable[[], Dataset]] = {
 NAMES: tuple[str, ...] = (*GENERATED, *KNOWN)
 """The sets known by name; any other that tensorflow-datasets has prepared can be loaded too."""
 
+SIGNALS = ("mnist1d", "mnist1d_shuffled")
+"""The sets that hold signals; all others hold images."""
+
 DEBIAN = {"fashion_mnist": Path("/usr/share/datasets/fashion-mnist")}
 """Where Debian's packages put a set: dataset-fashion-mnist."""
 

@@ -119,7 +119,7 @@ def _official(name: str, root: Path, manual: Path | None) -> Path:
         instead = ", or give its four idx files with --manual_dir=FOLDER" if name in KNOWN else ""
         raise UserError(
             f"{name}: its official builder needs TensorFlow, which is not installed: "
-            f"pip install 'cnnjax[prepare]'{instead}."
+            f"pip install -c constraints.txt -e '.[prepare]'{instead}."
         )
     with _user_errors(f"{name}: it has no official builder of that form"):
         builder = tfds.builder(name, data_dir=root, file_format=directories.FORMAT)

@@ -97,7 +97,7 @@ NAMES: tuple[str, ...] = tuple(_MODELS)
 """Every name that `build` knows."""
 
 
-def build(name: str, *, num_classes: int = 10, **options: Any) -> linen.Module:
+def build(name: str, /, *, num_classes: int = 10, **options: Any) -> linen.Module:
     """Builds a network by name.
 
     | name | options | what it is |

@@ -81,25 +81,27 @@ def sentences(study: reading.Study) -> list[Markup]:
 def published(study: reading.Study) -> pd.DataFrame:
     """Returns the published figures of config.json beside the study's own.
 
-    An item of `published` has a label, an error or an accuracy in percent, a source, and where
-    several data sets are measured its dataset. It belongs to the row of the same label, route or
-    model.
+    An item of `published` has a label, an error or an accuracy on a test set in percent, a source
+    and a dataset. It belongs to the row of the same label; where there are several such rows, as in
+    a sweep of strengths, it belongs to none. Items of data sets that were not measured are left
+    out, and all of them where something else than the data set's own test set was measured.
 
     Returns:
       Columns label, dataset, source, error (share of one), entry, ours and half (of the error; NaN
       where the study has no such row), seeds.
     """
     rows = []
-    for item in study.config.get("published") or ():
+    ours = study.routes
+    for item in (study.config.get("published") if study.split == "test" else None) or ():
         error = item.get("error", 100.0 - float(item.get("accuracy", "nan")))
         label, dataset = str(item.get("label", "")), str(item.get("dataset") or "")
-        ours = study.routes
-        names = ours[["label", "route", "model"]].apply(lambda column: column.str.casefold())
-        match = ours[(names == label.casefold()).any(axis=1)]
+        match = ours[ours["label"].str.casefold() == label.casefold()]
         if dataset:
+            if dataset not in set(ours["dataset"]):
+                continue
             match = match[match["dataset"] == dataset]
-        found: dict[str, Any] = {"entry": "", "accuracy": math.nan, "accuracy_half": math.nan}
-        if len(match):
+        found: dict[Any, Any] = {"entry": "", "accuracy": math.nan, "accuracy_half": math.nan}
+        if len(match) == 1:
             found = match.iloc[0].to_dict()
         rows.append(
             {
@@ -124,18 +126,15 @@ def digits(study: reading.Study) -> int:
 
 def _untouched(study: reading.Study) -> Markup:
     parts = []
-    several = len(pd.unique(study.routes["dataset"])) > 1
-    for dataset, rows in study.routes.groupby("dataset", sort=False):
-        found = contest(rows, "accuracy")
-        if found is None:
-            continue
-        where = Markup("on {}, ").format(dataset) if several else Markup()
-        parts.append(where + _winner(rows, found, study))
+    for dataset, own in reading.by_data(study):
+        found = contest(own.routes, "accuracy")
+        if found is not None:
+            parts.append(_on(dataset) + _winner(found, own))
     return _sentence("Untouched", Markup("; ").join(parts)) if parts else Markup()
 
 
-def _winner(rows: pd.DataFrame, found: Contest, study: reading.Study) -> Markup:
-    best, decimals = found.best, digits(study)
+def _winner(found: Contest, study: reading.Study) -> Markup:
+    rows, best, decimals = study.routes, found.best, digits(study)
     examples = f"{int(best['examples']):,} {study.split} examples"
     score = words.with_interval(best["accuracy"], best["accuracy_half"], decimals)
     count = f"n = {int(best['seeds'])}"
@@ -187,37 +186,29 @@ def _winner(rows: pd.DataFrame, found: Contest, study: reading.Study) -> Markup:
 
 
 def _transformed(study: reading.Study) -> Markup:
-    trained = _areas(study, initial=False)
-    data = pd.unique(study.routes["dataset"])
-    parts, payers = [], []
-    for dataset in data:
-        entries = study.routes[study.routes["dataset"] == dataset]["entry"]
-        rows = trained[trained["entry"].isin(entries)]
-        clauses, winners = _keepers(study, rows)
+    parts = []
+    for dataset, own in reading.by_data(study):
+        trained = _areas(own, initial=False)
+        clauses, winners = _keepers(own, trained)
         if clauses:
-            where = Markup("on {}, ").format(dataset) if len(data) > 1 else Markup()
-            parts.append(where + Markup("; ").join(clauses))
-            payers += winners or [_overall_best(rows)]
-    if not parts:
-        return Markup()
-    return _sentence("Transformed", Markup("; ").join([*parts, _costs(study, payers)]))
+            bill = _costs(own, winners or [_overall_best(trained)])
+            parts.append(_on(dataset) + Markup("; ").join([*clauses, bill]))
+    return _sentence("Transformed", Markup("; ").join(parts)) if parts else Markup()
 
 
 def _corrupted(study: reading.Study) -> Markup:
     """Who makes the fewest errors on corrupted images, beside the plain network."""
-    means = study.corruptions[study.corruptions["corruption"] == ""]
-    several = len(pd.unique(means["dataset"])) > 1
     parts = []
-    for dataset, rows in means.groupby("dataset", sort=False):
+    for dataset, own in reading.by_data(study):
+        rows = own.corruptions[own.corruptions["corruption"] == ""]
         # Fewer are better, where a contest looks for the most.
         rows = rows.assign(spared=-rows["error"], spared_half=rows["error_half"])
         found = contest(rows, "spared")
         if found is None or len(rows) < 2:
             continue
         best = found.best
-        names = study.corruptions.loc[study.corruptions["dataset"] == dataset, "corruption"]
-        where = Markup("on {}, ").format(dataset) if several else Markup()
-        lead = where + Markup("over {} corruptions of rising severity, ").format(
+        names = own.corruptions["corruption"]
+        lead = _on(dataset) + Markup("over {} corruptions of rising severity, ").format(
             names[names != ""].nunique()
         )
         score = words.with_interval(best["error"], best["error_half"], 0)
@@ -300,7 +291,15 @@ def _draw(name: str, entry: str, kept: str, level: pd.DataFrame) -> Markup:
 
 
 def _initial(study: reading.Study) -> Markup:
+    told = [(dataset, _structure(own)) for dataset, own in reading.by_data(study)]
+    parts = [_on(dataset) + text for dataset, text in told if text]
+    return _sentence("Structure alone", Markup("; ").join(parts)) if parts else Markup()
+
+
+def _structure(study: reading.Study) -> Markup:
     """What the structure family keeps before and after training, against no route."""
+    if not study.transformations:
+        return Markup()
     name = "translation" if "translation" in study.transformations else study.transformations[0]
     before, after = (
         rows[(rows["transformation"] == name) & rows["consistent"].notna()]
@@ -328,7 +327,7 @@ def _initial(study: reading.Study) -> Markup:
         if plain is not None and base["entry"] in trained.index:
             row = trained.loc[base["entry"]]
             text += Markup(" (no route: {}, {})").format(_share(row), _change(base, row))
-    return _sentence("Structure alone", text)
+    return text
 
 
 def _share(row: pd.Series) -> str:
@@ -366,6 +365,13 @@ def _pair(row: pd.Series) -> str:
 
 
 def _cost(study: reading.Study) -> Markup:
+    told = [(dataset, _prices(own)) for dataset, own in reading.by_data(study)]
+    parts = [_on(dataset) + text for dataset, text in told if text]
+    return _sentence("Cost", Markup("; ").join(parts)) if parts else Markup()
+
+
+def _prices(study: reading.Study) -> Markup:
+    """What the best row costs, and no route and the smallest beside it."""
     found = contest(study.routes, "accuracy")
     if found is None or len(study.routes) == 1:
         return Markup()
@@ -377,7 +383,7 @@ def _cost(study: reading.Study) -> Markup:
             words.amount(small["parameters"]),
             words.with_interval(small["accuracy"], small["accuracy_half"], digits(study)),
         )
-    return _sentence("Cost", text)
+    return text
 
 
 def _costs(study: reading.Study, entries: list[str]) -> Markup:
@@ -402,6 +408,10 @@ def _bill(row: pd.Series) -> str:
         f"{words.short(row['multiply_accumulates'])} multiply–accumulates{uncounted} "
         f"and {words.seconds(row['training_seconds'])} of training"
     )
+
+
+def _on(dataset: str) -> Markup:
+    return Markup("on {}, ").format(dataset) if dataset else Markup()
 
 
 def _areas(study: reading.Study, *, initial: bool) -> pd.DataFrame:

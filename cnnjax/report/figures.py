@@ -1,6 +1,8 @@
 """The study's figures: which rows go into which panel."""
 
 import functools
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,8 +26,12 @@ class FamilyFigure(NamedTuple):
 
 
 class Figures(NamedTuple):
-    """Every figure of the page; None or empty where the data for it are missing."""
+    """A data set's figures; None or empty where the data for it are missing.
 
+    `dataset` is empty where there is but one.
+    """
+
+    dataset: str
     accuracy: Drawing | None
     consistency: Drawing | None
     sizes: Drawing | None
@@ -37,16 +43,25 @@ class Figures(NamedTuple):
     corruptions: Drawing | None
 
 
-def draw(study: reading.Study, folder: Path) -> Figures:
-    """Draws what the study has data for.
+def draw(study: reading.Study, folder: Path) -> list[Figures]:
+    """Draws what the study has data for, each data set by itself.
 
     Args:
       study: What was read.
       folder: Where the figures' files go; it exists.
 
     Returns:
-      The figures.
+      The figures, data set by data set.
     """
+    return [_draw(dataset, own, folder) for dataset, own in reading.by_data(study)]
+
+
+def _draw(dataset: str, study: reading.Study, folder: Path) -> Figures:
+    prefix = re.sub(r"\W", "_", f"{dataset}_") if dataset else ""
+
+    def file(name: str) -> Path:
+        return folder / f"{prefix}{name}.svg"
+
     best = best_of_families(study)
     names = [(palette.family_name(family), entry) for family, entry in best.items()]
     styles = {entry: palette.of_family(family) for family, entry in best.items()}
@@ -64,15 +79,16 @@ def draw(study: reading.Study, folder: Path) -> Figures:
     )
     has_curves = bool(study.transformations)
     return Figures(
-        accuracy=curves("accuracy", folder / "accuracy.svg") if has_curves else None,
-        consistency=curves("consistency", folder / "consistency.svg") if has_curves else None,
-        sizes=_sizes(study, styles, shorts if several else {}, legend, folder / "train_size.svg"),
-        strengths=_strengths(trained, study.split, folder / "strength.svg"),
-        costs=_costs(study, best, legend, folder / "cost.svg"),
-        families=_families(study, trained, best, folder),
-        initial=_initial(study, folder / "initial_and_trained.svg"),
-        equivariance=_equivariance(study, folder / "equivariance.svg"),
-        corruptions=_corruptions(study, folder / "corruptions.svg"),
+        dataset=dataset,
+        accuracy=curves("accuracy", file("accuracy")) if has_curves else None,
+        consistency=curves("consistency", file("consistency")) if has_curves else None,
+        sizes=_sizes(study, styles, shorts if several else {}, legend, file("train_size")),
+        strengths=_strengths(trained, study.split, file("strength")),
+        costs=_costs(study, best, legend, file("cost")),
+        families=_families(study, trained, best, file),
+        initial=_initial(study, file("initial_and_trained")),
+        equivariance=_equivariance(study, file("equivariance")),
+        corruptions=_corruptions(study, file("corruptions")),
     )
 
 
@@ -156,7 +172,7 @@ def _curves(
             functools.partial(
                 plotting.curves,
                 lines=lines,
-                x_label=words.unit(name),
+                x_label=words.unit(name, signals=study.signals),
                 y_range=limits,
                 direct=bool(labels),
             ),
@@ -168,7 +184,10 @@ def _curves(
 
 
 def _families(
-    study: reading.Study, trained: pd.DataFrame, best: dict[str, str], folder: Path
+    study: reading.Study,
+    trained: pd.DataFrame,
+    best: dict[str, str],
+    file: Callable[[str], Path],
 ) -> list[FamilyFigure]:
     figures = []
     for family, rows in study.routes.groupby("family", sort=False):
@@ -190,7 +209,7 @@ def _families(
             entries,
             {},
             "accuracy",
-            folder / f"family_{family}_accuracy.svg",
+            file(f"family_{family}_accuracy"),
             legend=legend,
             extra=(size,) if size else (),
         )
@@ -200,7 +219,7 @@ def _families(
             entries,
             {},
             "consistency",
-            folder / f"family_{family}_consistency.svg",
+            file(f"family_{family}_consistency"),
             legend=legend,
         )
         if accuracy is not None:
@@ -251,9 +270,12 @@ def _sizes(
 
 
 def _strengths(trained: pd.DataFrame, split: str, path: Path) -> Drawing | None:
-    """Draws a line for every label that was trained at several strengths of its policy."""
+    """Draws a line for every route that was trained at several strengths of its policy."""
     untouched = trained[trained["transformation"] == "none"]
-    untouched = untouched.assign(entry=untouched["label"])
+    # An entry at each strength becomes one line; what else tells entries apart still does.
+    named = zip(untouched["entry"], untouched["augment_strength"], strict=True)
+    lines_of = [entry.replace(f" · strength {strength:g}", "") for entry, strength in named]
+    untouched = untouched.assign(entry=lines_of)
     weakest, strongest = (
         untouched.groupby("entry", sort=False)["augment_strength"].agg(end)
         for end in ("min", "max")
@@ -264,21 +286,17 @@ def _strengths(trained: pd.DataFrame, split: str, path: Path) -> Drawing | None:
     }
     if not entries:
         return None
-    panels = []
-    several = len(pd.unique(untouched["dataset"])) > 1
-    for dataset, part in untouched.groupby("dataset", sort=False):
-        lines = _lines(part, entries, {}, "augment_strength", "accuracy")
-        panels.append(
-            Panel(
-                str(dataset) if several else "Accuracy and strength",
-                "accuracy in %, untouched",
-                f"accuracy on the untouched {split} set against the strength of the distortions",
-                functools.partial(
-                    plotting.curves, lines=lines, x_label="strength of the distortions in training"
-                ),
-            )
-        )
-    return plotting.compose(panels, path, legend=list(entries.items()), size=(400, 286))
+    panel = Panel(
+        "Accuracy and strength",
+        "accuracy in %, untouched",
+        f"accuracy on the untouched {split} set against the strength of the distortions",
+        functools.partial(
+            plotting.curves,
+            lines=_lines(untouched, entries, {}, "augment_strength", "accuracy"),
+            x_label="strength of the distortions in training",
+        ),
+    )
+    return plotting.compose([panel], path, legend=list(entries.items()), size=(400, 286))
 
 
 def _costs(
@@ -371,34 +389,26 @@ def _corruptions(study: reading.Study, path: Path) -> Drawing | None:
     frame = study.corruptions
     if frame.empty:
         return None
-    panels, most, widest = [], 0, 0
-    several = len(pd.unique(frame["dataset"])) > 1
-    for dataset, part in frame.groupby("dataset", sort=False):
-        table = part.pivot_table(
-            index="entry", columns="corruption", values="error", sort=False, dropna=False
-        )
-        names = [name for name in table.columns if name]
-        most, widest = max(most, len(table)), max(widest, len(names))
-        draw = functools.partial(
-            plotting.heat,
-            ratios=table[[*names, ""]].to_numpy(float),
-            rows=list(table.index),
-            columns=[*(name.replace("_", " ") for name in names), "mean (mCE)"],
-            limit=_FULL_COLOUR,
-            set_off=1,
-        )
-        shown = (
-            f"errors of {len(table)} routes under {len(names)} corruptions, relative to no route"
-        )
-        panels.append(Panel(str(dataset) if several else "", "", shown, draw))
+    table = frame.pivot_table(
+        index="entry", columns="corruption", values="error", sort=False, dropna=False
+    )
+    names = [name for name in table.columns if name]
+    draw = functools.partial(
+        plotting.heat,
+        ratios=table[[*names, ""]].to_numpy(float),
+        rows=list(table.index),
+        columns=[*(name.replace("_", " ") for name in names), "mean (mCE)"],
+        limit=_FULL_COLOUR,
+        set_off=1,
+    )
+    shown = f"errors of {len(table)} routes under {len(names)} corruptions, relative to no route"
     left = 16 + round(5.6 * max(min(len(entry), 33) for entry in frame["entry"]))
-    width = left + 41 * (widest + 1) + 50
+    width = left + 41 * (len(names) + 1) + 50
     return plotting.compose(
-        panels,
+        [Panel("", "", shown, draw)],
         path,
-        size=(width, 106 + 25 * (most + 2)),
+        size=(width, 106 + 25 * (len(table) + 2)),
         margins=(left, 50, 98, 8),
-        columns=1,
     )
 
 
@@ -445,7 +455,7 @@ def _equivariance(study: reading.Study, path: Path) -> Drawing | None:
             x_max=top,
         )
         panels.append(Panel(entry, "", f"error of equivariance of each layer of {entry}", draw))
-    legend = [(_series_name(*key), style) for key, style in series.items()]
+    legend = [(words.by(*key, signals=study.signals), style) for key, style in series.items()]
     if frame["initial"].any():
         legend.append(
             ("dashed, hollow: at initialisation", Style("dark", "o", (2.0, 2.0), hollow=True))
@@ -464,11 +474,6 @@ def _chosen_magnitudes(frame: pd.DataFrame) -> dict[tuple[str, float], Style]:
         for magnitude in sorted({magnitudes[0], magnitudes[-1]}):
             series[str(name), float(magnitude)] = next(looks)
     return series
-
-
-def _series_name(name: str, magnitude: float) -> str:
-    unit = {"translation": " px", "rotation": "°"}.get(name, "")
-    return f"{name} by {magnitude:g}{unit}"
 
 
 def _range(lines: list[Line]) -> tuple[float, float]:

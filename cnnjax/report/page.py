@@ -84,6 +84,7 @@ def write(workdir: str | Path) -> Path:
         style=Markup(palette.stylesheet() + (_HERE / "page.css").read_text(encoding="utf-8")),
         answer=[_unbroken(sentence) for sentence in answer.sentences(study)],
         facts=_facts(study),
+        sample=_sample(study),
         columns=columns,
         rows=rows,
         published=_published(study),
@@ -95,7 +96,7 @@ def write(workdir: str | Path) -> Path:
         corruptions=_corruptions(study),
         chosen=_chosen(study),
         config=json.dumps(study.config, indent=2, ensure_ascii=False) if study.config else "",
-        environment=list(_flat(study.environment)),
+        environment=_environment(study.environments),
         reproduce=_reproduce(study),
         family_name=palette.family_name,
         percent=words.percent,
@@ -124,23 +125,23 @@ def route_table(study: reading.Study) -> tuple[list[Column], list[Row]]:
     columns += [
         Column("n", "Seeds"),
         Column(
-            "accuracy %", f"On untouched {study.split} images: mean and 95 % interval over seeds"
+            "accuracy %", f"On untouched {study.split} examples: mean and 95 % interval over seeds"
         ),
         Column(
-            "errors", f"Number of {study.split} images misread: mean and 95 % interval over seeds"
+            "errors", f"Number of {study.split} examples misread: mean and 95 % interval over seeds"
         ),
     ]
-    shaded = {"accuracy": _shades(table, "entry", "accuracy", "dataset")}
+    shaded = {"accuracy": _shades(table, "accuracy")}
     names = list(study.transformations)
     if names:
         overall = areas[areas["transformation"] == ""]
-        shaded[""] = _shades(overall.assign(all=""), "entry", "transformed", "all")
+        shaded[""] = _shades(overall, "transformed")
         columns.append(
             Column("transformed %", "Accuracy averaged over all transformations and magnitudes")
         )
     for name in names:
         rows = areas[areas["transformation"] == name]
-        shaded[name] = _shades(rows, "entry", "kept", "transformation")
+        shaded[name] = _shades(rows, "kept")
         columns.append(
             Column(
                 f"{name} kept %",
@@ -181,18 +182,24 @@ def route_table(study: reading.Study) -> tuple[list[Column], list[Row]]:
     return columns, lines
 
 
-def _shades(
-    frame: pd.DataFrame, name: str, value: str, within: str
-) -> dict[str, tuple[float, bool]]:
-    """Places each mean between the worst and the best, and says who is level with the best."""
+def _shades(frame: pd.DataFrame, value: str) -> dict[str, tuple[float, bool]]:
+    """Places each mean between its data set's worst and best, and says who is level with the best.
+
+    Args:
+      frame: Rows with the columns entry, dataset, `value` and `value`_half.
+      value: The column in which more is better.
+
+    Returns:
+      Place from 0 (worst) to 1 (best) and whether it is level with the best, by entry.
+    """
     found: dict[str, tuple[float, bool]] = {}
-    for _, rows in frame.groupby(within, sort=False):
+    for _, rows in frame.groupby("dataset", sort=False):
         best = answer.contest(rows, value)
         if best is None or len(rows) < 2:
             continue
-        level = {best.best[name], *best.level[name]} if best.known else {best.best[name]}
+        level = {best.best["entry"], *(best.level["entry"] if best.known else ())}
         low, high = rows[value].min(), rows[value].max()
-        for entry, mean in zip(rows[name], rows[value], strict=True):
+        for entry, mean in zip(rows["entry"], rows[value], strict=True):
             if not math.isnan(mean):
                 found[entry] = ((mean - low) / ((high - low) or 1.0), entry in level)
     return found
@@ -298,12 +305,20 @@ def _facts(study: reading.Study) -> list[tuple[str, str]]:
     return facts
 
 
+def _sample(study: reading.Study) -> str:
+    """Says on what part of the test set transformations were measured; empty where on all of it."""
+    whole = study.routes["examples"].max() if len(study.routes) else 0
+    if study.sampled >= whole:
+        return ""
+    return f"on the first {study.sampled:,} of {int(whole):,} {study.split} examples"
+
+
 def _published(study: reading.Study) -> list[dict[str, Any]]:
     table = answer.published(study)
-    several = len(pd.unique(table["dataset"])) > 1
+    shared = table["label"].duplicated(keep=False)
     rows = []
-    for _, row in table.iterrows():
-        label = f"{row['label']} · {row['dataset']}" if several and row["dataset"] else row["label"]
+    for (_, row), ambiguous in zip(table.iterrows(), shared, strict=True):
+        label = f"{row['label']} · {row['dataset']}" if ambiguous else row["label"]
         ours = words.with_interval(row["ours"], row["half"], 2)
         rows.append(
             {
@@ -348,9 +363,25 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     return leaves
 
 
+def _environment(launches: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Lists what launches ran on; where they differ, one after the other.
+
+    >>> _environment([{"cores": 2, "jax": "0.9"}, {"cores": 2, "jax": "0.10"}])
+    [('cores', '2'), ('jax', '0.9 → 0.10')]
+    """
+    told: dict[str, dict[str, None]] = {}
+    for launch in launches:
+        for name, value in _flat(launch):
+            told.setdefault(name, {})[value] = None
+    return [(name, " → ".join(values)) for name, values in told.items()]
+
+
 def _reproduce(study: reading.Study) -> dict[str, str]:
     """Finds the commands that make this page again, and how it may be cited."""
-    known = study.environment
+    known = study.environments[-1] if study.environments else {}
+    commits = list(
+        dict.fromkeys(each.get("git_commit") or "no checkout" for each in study.environments)
+    )
     command, commit = shlex.join(known.get("command", ())), known.get("git_commit") or ""
     year = str(known.get("time", ""))[:4]
     lines = [f"git checkout {commit}"] if commit else []
@@ -360,6 +391,7 @@ def _reproduce(study: reading.Study) -> dict[str, str]:
     fields += [f"  note = {{commit {commit[:12]}, {command}}}"] if commit else []
     return {
         "commands": "\n".join(lines),
-        "dirty": "yes" if known.get("git_dirty") else "",
+        "dirty": "yes" if any(each.get("git_dirty") for each in study.environments) else "",
+        "commits": words.listed([each[:12] for each in commits]) if len(commits) > 1 else "",
         "cite": "@misc{cnnjax,\n" + ",\n".join(fields) + "\n}",
     }

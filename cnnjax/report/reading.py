@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from cnnjax import results
+from cnnjax import data, invariance, results
 from cnnjax.errors import UserError
 from cnnjax.report import palette
 
@@ -33,17 +33,20 @@ class Study(NamedTuple):
       title: The study's name.
       question: What it asks; may be empty.
       config: The parsed config.json, or {}.
-      environment: The parsed environment.json, or {}.
+      environments: What each launch ran on that trained or measured something, in order.
       measured: Rows of results.parquet of members that were chosen and finished, each with the name
         of its row on the page in `entry`, and `initial` as a bool; without the corrupted images.
       routes: One row an entry, at its largest training size, in the order of the page: entry,
         label, route, model, features, family, dataset, train_size, seeds, examples, accuracy,
         accuracy_half, errors, errors_half, validation_accuracy (NaN where validation was trained
         on), parameters and multiply_accumulates (both the network's), training_seconds.
-      areas: What curves amount to: entry, family, transformation, initial, and mean and half width
-        over seeds of `kept` (area under the accuracy curve relative to the untouched accuracy),
-        `transformed` (mean accuracy along the curve) and `consistent` (mean consistency along it).
+      areas: What curves amount to: entry, family, dataset, transformation, initial, and mean and
+        half width over seeds of `kept` (area under the accuracy curve relative to the untouched
+        accuracy), `transformed` (mean accuracy along the curve) and `consistent` (mean consistency
+        along it).
       transformations: Names in the order of the page, without "none".
+      sampled: Number of examples that transformations and corruptions were measured on, the first
+        of the test set; 0 where there are none.
       corruptions: What corruptions cost beside the plain network: entry, family, dataset,
         corruption (empty for the mean over all), and mean and half width over seeds of `error`
         (corruption error; 1 is the plain network's) and, of the means, of `relative`. Empty where
@@ -57,11 +60,12 @@ class Study(NamedTuple):
     title: str
     question: str
     config: dict[str, Any]
-    environment: dict[str, Any]
+    environments: list[dict[str, Any]]
     measured: pd.DataFrame
     routes: pd.DataFrame
     areas: pd.DataFrame
     transformations: tuple[str, ...]
+    sampled: int
     corruptions: pd.DataFrame
     equivariance: pd.DataFrame | None
     predictions: pd.DataFrame | None
@@ -77,6 +81,11 @@ class Study(NamedTuple):
     def split(self) -> str:
         """What was measured on: "test" or "validation"."""
         return str(self.measured["split"].iloc[0]) if len(self.measured) else "test"
+
+    @property
+    def signals(self) -> bool:
+        """Whether the examples are signals: they are not made of pixels."""
+        return set(self.routes["dataset"]) <= set(data.SIGNALS)
 
     @property
     def judge(self) -> str:
@@ -98,7 +107,7 @@ def read(workdir: Path) -> Study:
       The study; what the folder lacks is empty or None.
 
     Raises:
-      UserError: There is no results.parquet.
+      UserError: There is no results.parquet, or a file cannot be read.
     """
     path = workdir / "results.parquet"
     if not path.exists():
@@ -106,7 +115,7 @@ def read(workdir: Path) -> Study:
             f"workdir={workdir}: expected results.parquet in it; launch the study first"
         )
     table = results.read(path)
-    config, environment = _json(workdir / "config.json"), _json(workdir / "environment.json")
+    config = _json(workdir / "config.json")
     table["initial"] = table["initial"].fillna(False).astype(bool)
     # Family and label say what a row is; a sweep without routes leaves them empty.
     for name, otherwise in (("route", ""), ("label", ""), ("family", "none")):
@@ -117,6 +126,7 @@ def read(workdir: Path) -> Study:
     measured = table[(table["status"] == "done") & table["chosen"].astype(bool)]
     measured = measured[measured["accuracy"].notna()].reset_index(drop=True)
     measured["entry"] = _entries(measured)
+    touched = measured.loc[measured["transformation"] != "none", "examples"]
     corrupted = measured[results.corruptions(measured)]
     measured = measured[~results.corruptions(measured)].reset_index(drop=True)
     routes = _routes(measured)
@@ -127,17 +137,47 @@ def read(workdir: Path) -> Study:
         title=str(config.get("title") or _first(table, "experiment") or workdir.name),
         question=str(config.get("question") or ""),
         config=config,
-        environment=environment,
+        environments=results.environments(workdir / "environment.json"),
         measured=measured,
         routes=routes,
         areas=_areas(measured, routes),
         transformations=tuple(names),
+        sampled=int(touched.max()) if len(touched) else 0,
         corruptions=_corruptions(corrupted, routes),
         equivariance=_named(workdir / "equivariance.parquet", measured),
         predictions=_named(workdir / "predictions.parquet", measured),
         pictures=_arrays(workdir / "pictures.npz"),
         diverged={str(label): len(rows) for label, rows in bad.groupby("label", sort=False)},
     )
+
+
+def by_data(study: Study) -> list[tuple[str, Study]]:
+    """Returns what the study says of each data set: rows of different ones do not compete.
+
+    Args:
+      study: What was read.
+
+    Returns:
+      Names and studies; the name is empty where there is but one data set, which goes without
+      saying.
+    """
+    names = pd.unique(study.routes["dataset"])
+    if len(names) == 1:
+        return [("", study)]
+    found = []
+    for name in names:
+        routes = study.routes[study.routes["dataset"] == name].reset_index(drop=True)
+        # Entries of different data sets have different names.
+        frames = {
+            field: frame[frame["entry"].isin(routes["entry"])]
+            for field in ("measured", "areas", "corruptions", "equivariance", "predictions")
+            if (frame := getattr(study, field)) is not None
+        }
+        known = set(frames["measured"]["transformation"])
+        kept = tuple(each for each in study.transformations if each in known)
+        part = study._replace(routes=routes, transformations=kept, **frames)
+        found.append((str(name), part))
+    return found
 
 
 def at_full_size(study: Study) -> pd.DataFrame:
@@ -197,7 +237,10 @@ def _entries(frame: pd.DataFrame) -> pd.Series:
         "magnitude",
     ]
     for column, word in _VARIED.items():
-        per_cell = frame.groupby(cell, dropna=False)[column].transform("nunique", dropna=False)
+        # Within what is told apart already: validation chooses a rate for each strength.
+        per_cell = frame.groupby([*cell, names], dropna=False)[column].transform(
+            "nunique", dropna=False
+        )
         varies = (per_cell > 1).groupby(frame["route"]).transform("any")
         text = frame[column].map(lambda x: f"{x:g}" if isinstance(x, float) else str(x))
         told = pd.Series(
@@ -262,21 +305,20 @@ def _areas(measured: pd.DataFrame, routes: pd.DataFrame) -> pd.DataFrame:
             continue
         for name in pd.unique(member["transformation"]):
             rows_of_curve = curve(member, name).sort_values("magnitude")
-            at = rows_of_curve["magnitude"].to_numpy(float)
+            at, accuracy, agree = (
+                rows_of_curve[column].astype(float).tolist()
+                for column in ("magnitude", "accuracy", "consistency")
+            )
             if name == "none" or at[-1] == 0:
                 continue
-            accuracy = rows_of_curve["accuracy"].to_numpy(float)
-            agree = rows_of_curve["consistency"].to_numpy(float)
-            start = float(accuracy[0])
-            mean = float(np.trapezoid(accuracy, at) / at[-1])
             rows.append(
                 {
                     "entry": entry,
                     "seed": seed,
                     "initial": initial,
                     "transformation": name,
-                    "kept": mean / start if start else np.nan,
-                    "transformed": mean,
+                    "kept": invariance.relative_area(at, accuracy),
+                    "transformed": float(np.trapezoid(accuracy, at) / at[-1]),
                     "consistent": float(np.trapezoid(agree, at) / at[-1]),
                 }
             )
@@ -296,7 +338,7 @@ def _areas(measured: pd.DataFrame, routes: pd.DataFrame) -> pd.DataFrame:
     merged = frames[0]
     for other in frames[1:]:
         merged = merged.merge(other, on=by, how="outer", sort=False)
-    return merged.merge(routes[["entry", "family"]], on="entry")
+    return merged.merge(routes[["entry", "family", "dataset"]], on="entry")
 
 
 def _corruptions(corrupted: pd.DataFrame, routes: pd.DataFrame) -> pd.DataFrame:

@@ -86,12 +86,28 @@ _UNITS = {
     "shear": "shear (shift per pixel of height)",
     "noise": "standard deviation (pixels run 0 to 1)",
 }
+_UNITS_OF_SIGNALS = _UNITS | {
+    "translation": "shift in samples",
+    "noise": "standard deviation (a signal’s own is 1)",
+}
 
 
-def unit(transformation: str) -> str:
-    """Returns what the magnitude of a transformation means.
+def unit(transformation: str, *, signals: bool = False) -> str:
+    """Returns what the magnitude of a transformation means, of images or of signals.
 
-    >>> unit("rotation"), unit("swirl")
-    ('angle in degrees', 'magnitude')
+    >>> unit("rotation"), unit("swirl"), unit("translation", signals=True)
+    ('angle in degrees', 'magnitude', 'shift in samples')
     """
-    return _UNITS.get(transformation, "magnitude")
+    return (_UNITS_OF_SIGNALS if signals else _UNITS).get(transformation, "magnitude")
+
+
+def by(transformation: str, magnitude: Number, *, signals: bool = False) -> str:
+    """Returns a transformation with its magnitude.
+
+    >>> by("translation", 2.0), by("rotation", 90), by("translation", 2, signals=True)
+    ('translation by 2 px', 'rotation by 90°', 'translation by 2 samples')
+    """
+    shift = " samples" if signals else " px"
+    return f"{transformation} by {magnitude:g}" + (
+        {"translation": shift, "rotation": "°"}.get(transformation, "")
+    )

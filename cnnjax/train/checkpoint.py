@@ -6,6 +6,8 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
+from cnnjax.errors import UserError
+
 
 class Checkpoints:
     """The newest states of one group of members.
@@ -48,9 +50,18 @@ class Checkpoints:
 
         Returns:
           A tree of the same structure.
+
+        Raises:
+          UserError: What is there is damaged, or a tree of another structure.
         """
         abstract = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), like)
-        return self._manager.restore(self.step, args=ocp.args.StandardRestore(abstract))
+        try:
+            return self._manager.restore(self.step, args=ocp.args.StandardRestore(abstract))
+        except (KeyError, OSError, ValueError) as error:
+            raise UserError(
+                f"{self._manager.directory}: the checkpoint cannot be read "
+                f"({str(error).splitlines()[0]}); delete it to train this group again"
+            ) from error
 
     def close(self) -> None:
         """Releases Orbax's threads."""

@@ -1,5 +1,6 @@
 """The model's door: from what the data layer holds to what a network is given."""
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -8,6 +9,8 @@ from jaxtyping import Array, Float, Num
 
 from cnnjax import config as configs
 from cnnjax import errors, features, ops
+
+_extractor = functools.cache(features.build)  # doors with the same features are equal
 
 
 class Door(NamedTuple):
@@ -47,7 +50,7 @@ def build(
       UserError: A feature or the normalisation is unknown.
     """
     errors.choose("dataset.normalise", normalise, configs.NORMALISATIONS)
-    extract = features.build(tuple(names))
+    extract = _extractor(tuple(names))
     if normalise == "signed":
         return Door(extract, 0.5, 0.5)
     sample = np.asarray(extract(ops.unit(images[:2000])), np.float64)

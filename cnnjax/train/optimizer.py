@@ -21,10 +21,15 @@ def schedule(config: ConfigDict, steps: int) -> optax.Schedule:
       A function of the step.
 
     Raises:
-      UserError: The schedule is unknown, or cannot reach the `final` that is asked for.
+      UserError: The schedule is unknown, cannot reach the `final` that is asked for, or is all
+        warmup.
     """
     errors.choose("optimizer.schedule", config.schedule, configs.SCHEDULES)
-    decay = max(steps - config.warmup, 1)
+    decay = steps - config.warmup
+    if decay < 1:
+        raise errors.UserError(
+            f"optimizer.warmup={config.warmup}: expected fewer steps than the {steps} of the run"
+        )
     if config.schedule == "cosine":
         after = optax.cosine_decay_schedule(1.0, decay, alpha=config.final)
     elif config.schedule == "constant":

@@ -14,18 +14,6 @@ SIZE = (12, 10)
 # Of images, as they are; "signals" is tested with the policies.
 NEEDY = ("none", "signals", "sequence", "one_of", "some_of")
 NAMES = [name for name in augment.NAMES if name not in NEEDY]
-EVERYTHING = augment.Distortion(
-    rotation=10.0,
-    shear=0.1,
-    scale=0.1,
-    translation=1.0,
-    alpha=17.0,
-    sigma=4.0,
-    flip_horizontal=0.5,
-    flip_vertical=0.5,
-    noise=0.1,
-)
-POLICIES = {name: augment.build(name) for name in NAMES} | {"everything": EVERYTHING}
 
 
 def batch(count=4, size=SIZE, channels=1):
@@ -34,9 +22,9 @@ def batch(count=4, size=SIZE, channels=1):
     return images, generator.integers(0, 10, count).astype(np.int32)
 
 
-@pytest.fixture(params=POLICIES, scope="module")
+@pytest.fixture(params=NAMES, scope="module")
 def policy(request):
-    return POLICIES[request.param]
+    return augment.build(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +86,10 @@ def test_plain_jit_vmap_and_map_over_strengths_agree(policy, jitted):
 def test_called_plainly_the_same():
     images, labels = batch()
     key = jax.random.key(1)
-    expected = jax.jit(EVERYTHING)(key, images, labels, 0.7)
-    np.testing.assert_allclose(EVERYTHING(key, images, labels, 0.7), expected, atol=1e-4)
+    policy = augment.build("affine_elastic")
+    with jax.disable_jit():
+        plain = policy(key, jnp.asarray(images), labels, 0.7)
+    np.testing.assert_allclose(plain, policy(key, images, labels, 0.7), atol=1e-4)
 
 
 def test_another_strength_compiles_nothing(jitted):
@@ -180,26 +170,6 @@ def test_one_property_draws_the_same_whatever_the_others_are():
     np.testing.assert_array_equal(alone.rotation, together.rotation)
 
 
-def test_flips_happen_as_often_as_asked_and_mirror_exactly():
-    images, labels = batch(400)
-    for name, axis in (("flip_horizontal", 2), ("flip_vertical", 1)):
-        jitted = jax.jit(augment.Distortion(**{name: 0.5}))
-        for strength, expected in ((1.0, 0.5), (0.5, 0.25), (3.0, 1.0)):
-            flipped = np.asarray(jitted(jax.random.key(1), images, labels, strength))
-            is_mirror = np.all(flipped == np.flip(images, axis), axis=(1, 2, 3))
-            is_same = np.all(flipped == images, axis=(1, 2, 3))
-            assert np.all(is_mirror ^ is_same)
-            assert abs(is_mirror.mean() - expected) < 0.1
-
-
-def test_noise_has_its_deviation_and_is_not_clipped():
-    images = jnp.zeros((100, *SIZE, 1))
-    labels = jnp.zeros(100, int)
-    noisy = augment.Distortion(noise=0.2)(jax.random.key(1), images, labels, 0.5)
-    np.testing.assert_allclose(noisy.std(), 0.1, rtol=0.03)
-    np.testing.assert_allclose(noisy.mean(), 0, atol=0.005)
-
-
 def test_no_strength_mirrors_an_image_by_shrinking_it():
     drawn = draw(augment.build("affine"), 50.0)
     assert np.min(drawn.scale) > 0
@@ -216,9 +186,9 @@ def test_channels_move_together():
 
 @pytest.mark.parametrize("name", ["affine_elastic", "ciresan"])
 def test_each_pixel_reads_the_affine_place_plus_its_displacement(name):
-    policy = augment.build(name, flip_horizontal=0.5)
+    policy = augment.build(name)
     images, labels = batch(8, size=(28, 20))
-    affine_key, elastic_key, _ = jax.random.split(jax.random.key(1), 3)
+    affine_key, elastic_key = jax.random.split(jax.random.key(1))
     drawn = policy.draw(affine_key, labels, 0.7)
     sigma, smallest = (drawn.sigma, 5.0) if name == "ciresan" else (4.0, 4.0)
     fields = augment.displacement_field(
@@ -242,7 +212,7 @@ def test_each_pixel_reads_the_affine_place_plus_its_displacement(name):
 
 
 def test_points_move_with_the_images():
-    policy = augment.build("affine_elastic", flip_horizontal=0.5)
+    policy = augment.build("affine_elastic")
     key, labels = jax.random.key(2), np.zeros(50, np.int32)
     spot = np.exp(-np.sum((np.indices((28, 28)) - 10) ** 2, 0) / 2).astype(np.float32)
     moved = policy(key, np.tile(spot[None, ..., None], (50, 1, 1, 1)), labels, 1.0)
@@ -265,15 +235,15 @@ def test_signals_shift_and_stretch():
     np.testing.assert_allclose(moved.sum((1, 2)), 1, rtol=1e-5)
     place = moved[..., 0] @ np.arange(40)
     np.testing.assert_allclose(
-        place - 20, shift.draw(jax.random.split(jax.random.key(0), 3)[0], labels).translation[1],
+        place - 20, shift.draw(jax.random.split(jax.random.key(0))[0], labels).translation[1],
         atol=1e-3,
     )  # fmt: skip
-    warped = jax.jit(augment.Distortion(scale=0.1, alpha=10.0, noise=0.1))
+    warped = jax.jit(augment.Distortion(scale=0.1, alpha=10.0))
     np.testing.assert_array_equal(warped(jax.random.key(0), signal, labels, 0.0), signal)
     assert warped(jax.random.key(0), signal, labels, 1.0).shape == signal.shape
 
 
-@pytest.mark.parametrize("name", ["rotation", "shear", "flip_vertical"])
+@pytest.mark.parametrize("name", ["rotation", "shear"])
 def test_signals_cannot_turn(name):
     policy = augment.Distortion(**{name: 0.5})
     with pytest.raises(ValueError, match=f"{name}=0.5: expected 0 for signals"):
@@ -282,7 +252,7 @@ def test_signals_cannot_turn(name):
 
 def test_anything_but_images_and_signals_is_refused():
     with pytest.raises(ValueError, match=r"images of shape \(2, 3\): expected \(batch, height"):
-        augment.Distortion(noise=1.0)(jax.random.key(0), jnp.zeros((2, 3)), jnp.zeros(2, int))
+        augment.Distortion(rotation=1.0)(jax.random.key(0), jnp.zeros((2, 3)), jnp.zeros(2, int))
 
 
 @pytest.mark.parametrize(
@@ -290,8 +260,7 @@ def test_anything_but_images_and_signals_is_refused():
     [
         ({"rotation": -3.0}, "rotation=-3.0: expected a number ≥ 0"),
         ({"shear": "wide"}, "shear='wide': expected a number ≥ 0"),
-        ({"noise": float("nan")}, "noise=nan: expected a number ≥ 0"),
-        ({"flip_horizontal": 1.5}, "flip_horizontal=1.5: expected a number ≥ 0 and ≤ 1"),
+        ({"translation": float("nan")}, "translation=nan: expected a number ≥ 0"),
         ({"sigma": 0.5}, "sigma=0.5: expected at least 1 pixel"),
         ({"sigma": (6.0, 5.0)}, "expected low ≤ high"),
         ({"alpha": (1.0, 2.0, 3.0)}, "expected a number or a pair"),

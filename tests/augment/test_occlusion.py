@@ -50,6 +50,63 @@ def test_cutout_is_a_square_anywhere():
     np.testing.assert_allclose(filled[:, 3:-3, 3:-3].mean(0), 0.15, atol=0.04)
 
 
+@pytest.fixture(scope="module")
+def squares():
+    """Which pixels of 7 × 5 a square of a given side covers, for 60 keys."""
+
+    @jax.jit
+    def cut(side):
+        blank = np.zeros((7, 5, 1), np.float32)
+        op = functools.partial(cutout, fraction=1.0, value=1.0, strength=side / 5)
+        return jax.vmap(op, (0, None))(jax.random.split(KEY, 60), blank)
+
+    return lambda side: np.asarray(cut(side))[..., 0]
+
+
+def test_cutout_by_hand(squares):
+    # A square of one pixel is its centre, which is the key's whatever the side.
+    _, rows, columns = np.nonzero(squares(1))
+    assert len(rows) == 60
+    for centre, side, expected in (
+        ((3, 2), 3, ["00000", "00000", "01110", "01110", "01110", "00000", "00000"]),
+        ((3, 2), 4, ["00000", "11110", "11110", "11110", "11110", "00000", "00000"]),
+        ((0, 0), 3, ["11000", "11000", "00000", "00000", "00000", "00000", "00000"]),
+        ((6, 4), 4, ["00000", "00000", "00000", "00000", "00111", "00111", "00111"]),
+    ):
+        (which,) = np.nonzero((rows == centre[0]) & (columns == centre[1]))
+        assert len(which) > 0
+        found = squares(side)[which[0]]
+        assert ["".join("01"[int(pixel)] for pixel in row) for row in found] == expected
+
+
+@pytest.mark.parametrize("side", [0, 2, 3, 5])
+def test_cutout_is_a_slice_about_its_centre(squares, side):
+    expected = np.zeros((60, 7, 5))
+    for which, row, column in np.argwhere(squares(1)):
+        top, left = row - side // 2, column - side // 2
+        expected[which, max(top, 0) : top + side, max(left, 0) : left + side] = 1
+    np.testing.assert_array_equal(squares(side), expected)
+
+
+@pytest.mark.parametrize(("fraction", "likely"), [(0.5, {6: 1}), ((0.0, 0.5), None)])
+def test_cutout_covers_the_share_that_it_should(fraction, likely):
+    # Of a side evenly between 0 and 6, rounded, the ends are half as likely as the others.
+    likely = likely or {side: (0.5 if side in (0, 6) else 1) / 6 for side in range(7)}
+
+    def covered(side, length):
+        """The mean over all centres: h pixels before one and r behind it, less what sticks out."""
+        h = side // 2
+        r = side - 1 - h
+        return side - (h * (h + 1) + r * (r + 1)) / (2 * length) if side else 0
+
+    expected = sum(p * covered(side, 20) * covered(side, 12) for side, p in likely.items()) / 240
+    op = functools.partial(cutout, fraction=fraction, value=1.0)
+    blank = np.zeros((20, 12, 1), np.float32)
+    cut = np.asarray(jax.jit(jax.vmap(op, (0, None)))(jax.random.split(KEY, 10_000), blank))
+    shares = cut.mean((1, 2, 3))
+    assert abs(shares.mean() - expected) < 4 * shares.std() / np.sqrt(len(shares))
+
+
 @pytest.mark.parametrize(("alpha", "relief"), [(1.0, 0.0), (0.4, 0.7)])
 def test_emboss_is_scipys_correlation_with_imgaugs_kernel(alpha, relief):
     s = relief

@@ -1,5 +1,6 @@
 """Preparing sets: what is written, who can read it, and how it fails."""
 
+import gzip
 import json
 import sys
 import urllib.request
@@ -22,7 +23,7 @@ def refused(message, name, **places):
     return str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "kmnist"])
 def test_tensorflow_datasets_reads_it_as_its_own(name, fakes, tmp_path, write_idx):
     folder = write_idx(tmp_path / "files", fakes[name])
     directory = prepare(name, data_dir=tmp_path / "out", manual_dir=folder)
@@ -124,6 +125,14 @@ def test_bad_files_leave_nothing_behind(fakes, mnist_folder, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_kmnist_packed_anew_is_refused_and_leaves_nothing_behind(fakes, tmp_path, write_idx):
+    folder = write_idx(tmp_path / "files", fakes["kmnist"])
+    path = folder / "train-labels-idx1-ubyte.gz"
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), compresslevel=1, mtime=0))
+    refused("packed anew", "kmnist", data_dir=tmp_path / "out", manual_dir=folder)
+    assert not (tmp_path / "out").exists()
+
+
 def test_bad_names_and_places(tmp_path):
     refused("did you mean 'kmnist'", "kminst", data_dir=tmp_path)
     refused("did you mean 'digits'", "digit", data_dir=tmp_path)
@@ -212,5 +221,5 @@ def test_tensorflow_is_missing(tmp_path, monkeypatch):
         util, "find_spec", lambda name: None if name == "tensorflow" else find_spec(name)
     )
     message = refused("needs TensorFlow, which is not installed", "cifar10", data_dir=tmp_path)
-    assert "pip install 'cnnjax[prepare]'" in message
+    assert "pip install -c constraints.txt -e '.[prepare]'" in message
     assert "--manual_dir" in refused("needs TensorFlow", "kmnist", data_dir=tmp_path)

@@ -52,11 +52,8 @@ def test_data_dir_comes_before_debian_and_debian_before_nothing(fakes, tmp_path,
     assert str(own) in load("fashion_mnist", tmp_path / "data").source
 
 
-def test_kmnist_is_checked_as_its_publisher_compressed_it(fakes, tmp_path):
-    folder = tmp_path / "data" / "kmnist"
-    folder.mkdir(parents=True)
-    for file, array in zip(FILES, fakes["kmnist"], strict=True):
-        (folder / f"{file}.gz").write_bytes(gzip.compress(idx.encode(array), mtime=0))
+def test_kmnist_is_checked_as_its_publisher_compressed_it(fakes, tmp_path, write_idx):
+    folder = write_idx(tmp_path / "data" / "kmnist", fakes["kmnist"])
     assert load("kmnist", tmp_path / "data").class_names[0] == "o"
     write(folder / f"{FILES[0]}.gz", fakes["kmnist"][0] ^ 1)
     refused("kmnist", tmp_path / "data", "corrupt, or packed anew")

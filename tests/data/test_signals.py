@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
-from cnnjax.data import load, signals
+from cnnjax.data import SIGNALS, load, loading, signals
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,11 @@ def test_sizes_and_types(plain):
         assert not images.flags.writeable
     assert plain.num_classes == len(plain.class_names) == 10
     assert "mnist1d" in plain.source
+
+
+def test_they_are_known_as_signals():
+    shapes = {name: load(name).test.images.shape for name in loading.GENERATED}
+    assert {name for name, shape in shapes.items() if len(shape) == 3} == set(SIGNALS)
 
 
 def test_labels_are_the_published_ones_bit_for_bit(plain, shuffled):

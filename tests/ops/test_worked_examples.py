@@ -1,9 +1,11 @@
 """The textbook's numbers, exactly."""
 
+import flax.linen as linen
+import jax
 import numpy as np
 import pytest
 
-from cnnjax import ops
+from cnnjax import nn, ops
 
 PLUS = [[0, 1, 0], [1, 1, 1], [0, 1, 0]]
 DIAGONALS = [[1, 0, 1], [0, 1, 0], [1, 0, 1]]
@@ -44,9 +46,20 @@ def test_sobel_is_blind_to_stripes_of_one_pixel(name):
     np.testing.assert_array_equal(correlate(stripes, ops.named_kernel(name)), np.zeros((4, 4)))
 
 
-def test_sizes_of_dense_layers():
-    assert 2048 * np.prod((256, 256)) == 134_217_728
-    assert 64 * np.prod((128, 128, 3)) == 3_145_728
+@pytest.mark.parametrize(
+    ("shape", "features", "weights"),
+    [((256, 256, 1), 2048, 134_217_728), ((128, 128, 3), 64, 3_145_728)],
+)
+def test_weights_of_a_dense_layer_on_an_image(shape, features, weights):
+    layers = linen.Sequential([nn.Flatten(), nn.Dense(features)])
+    image = jax.ShapeDtypeStruct((1, *shape), np.float32)
+    made = jax.eval_shape(layers.init, jax.random.key(0), image)
+    (parameters,) = made["params"].values()
+    assert parameters["kernel"].size == weights
+    assert parameters["bias"].size == features
+
+
+def test_a_convolution_as_a_dense_layer():
     # The matrix that a convolution is has as many columns as its image has pixels.
     assert ops.dense_matrix(np.ones((100, 100, 1, 1), np.float32), (100, 100, 1)).shape == (
         1,

@@ -329,7 +329,7 @@ def save(
     results: pd.DataFrame,
     *,
     config: Mapping[str, Any] | None = None,
-    environment: Mapping[str, Any] | None = None,
+    environment: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
 ) -> Path:
     """Writes the files that every launch leaves."""
     workdir.mkdir(parents=True, exist_ok=True)

@@ -206,6 +206,39 @@ def test_published_figures_are_judged_by_the_interval(study, builders):
     assert answer.published(found)["ours"].isna().tolist() == [False, False, False, True]
 
 
+@pytest.mark.parametrize(
+    ("fields", "compared"),
+    [
+        ({}, ["", "mlp · a", ""]),
+        ({"dataset": "fashion_mnist"}, []),
+        ({"split": "validation"}, []),
+        ({"split": "mnist test"}, []),
+    ],
+)
+def test_published_figures_are_of_one_label_data_set_and_test_set(
+    study, builders, fields, compared
+):
+    items = [
+        {"label": label, "dataset": "mnist", "error": 1.0, "source": "x"}
+        for label in ("linear", "MLP · A", "swept")
+    ]
+    found = study(
+        [
+            builders["row"](accuracy=0.9, seed=seed, **({"dataset": "mnist"} | fields | more))
+            for seed in range(2)
+            for more in (
+                # The name of a model or a route is no label.
+                {"label": "linear, shuffled", "route": "linear", "model": "linear"},
+                {"label": "mlp · a"},
+                {"label": "swept", "augment_strength": 1.0},
+                {"label": "swept", "augment_strength": 2.0},
+            )
+        ],
+        config={"published": items},
+    )
+    assert answer.published(found)["entry"].tolist() == compared
+
+
 def test_data_sets_do_not_compete(study, builders):
     row = builders["row"]
     found = study(

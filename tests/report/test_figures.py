@@ -1,6 +1,7 @@
 """What the figures show: the choice of the rows that stand for their families."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cnnjax import report
@@ -31,10 +32,32 @@ def test_validation_says_which_route_stands_for_its_family(
     assert figures.best_of_families(study) == {"structure": best}
 
 
+def test_strengths_are_drawn_apart_for_what_else_differs(builders, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(figures.plotting, "curves", lambda *_, lines, **__: drawn.extend(lines))
+    rows = [
+        builders["row"](
+            label="net",
+            seed=seed,
+            accuracy=0.8 + 0.1 * (decay > 0) + strength / 100 + seed / 1000,
+            augment_strength=strength,
+            weight_decay=decay,
+        )
+        for strength in (0.0, 1.0)
+        for decay in (0.0, 0.1)
+        for seed in range(3)
+    ]
+    study = reading.read(builders["save"](tmp_path, pd.DataFrame(rows)))
+    figures.draw(study, tmp_path)
+    assert [line.mean.round(6).tolist() for line in drawn] == [[80.1, 81.1], [90.1, 91.1]]
+    # Of three seeds each: t(2, 0.975) · 0.001 / √3 = 0.00248.
+    np.testing.assert_allclose([line.half for line in drawn], 0.248, atol=5e-4)
+
+
 @pytest.mark.parametrize(
     ("accuracy", "words"),
     [
-        (0.97, "highest accuracy on untouched validation images"),
+        (0.97, "highest accuracy on untouched validation examples"),
         (np.nan, "highest accuracy over all transformations of the test set"),
     ],
 )

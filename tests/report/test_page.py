@@ -14,6 +14,8 @@ from PIL import Image
 from scipy import stats
 
 from cnnjax import report
+from cnnjax.report import reading
+from cnnjax.report.page import route_table
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
@@ -230,6 +232,77 @@ def test_a_label_trained_at_several_strengths_gets_its_curve(builders, tmp_path)
     assert (tmp_path / "figures" / "strength.svg").exists()
 
 
+def two_data_sets(builders) -> pd.DataFrame:
+    """Two routes on each of two data sets; whatever is measured on the second is worse."""
+    return pd.DataFrame(
+        [
+            builders["row"](
+                dataset=dataset,
+                label=f"{label} {dataset}",
+                family=family,
+                seed=seed,
+                accuracy=height - 0.1 * place - lost + 0.001 * seed,
+                transformation=name,
+                magnitude=magnitude,
+                train_size=size,
+                parameters=parameters,
+            )
+            for dataset, height in (("easy", 0.95), ("hard", 0.5))
+            for place, (label, family) in enumerate(
+                (("net", "structure"), ("net 2", "structure"), ("dense", "none"))
+            )
+            for parameters in (1000 * (place + 1),)
+            for size in (100, 1078)
+            for seed in range(3)
+            for name, magnitude, lost in (("none", 0.0, 0.0), ("noise", 0.5, 0.05 * (place + 1)))
+        ]
+    )
+
+
+def test_data_sets_are_neither_drawn_nor_shaded_nor_paid_against_each_other(builders, tmp_path):
+    page = Page(report.write(builders["save"](tmp_path, two_data_sets(builders))))
+    assert_self_contained(page)
+    names = sorted(path.name for path in (tmp_path / "figures").iterdir())
+    kinds = ("accuracy", "consistency", "cost", "train_size", "family_structure_accuracy")
+    assert {f"{data}_{kind}.svg" for data in ("easy", "hard") for kind in kinds} <= set(names)
+    easy, hard = (
+        (tmp_path / "figures" / f"{data}_family_structure_accuracy.svg").read_text()
+        for data in ("easy", "hard")
+    )
+    assert "no route: dense easy" in easy
+    assert "hard" not in easy
+    assert "no route: dense hard" in hard
+    _, rows = route_table(reading.read(tmp_path))
+    bold = {each.entry: sum(cell.best for cell in each.cells) for each in rows}
+    assert bold == dict.fromkeys(bold, 0) | {"net easy": 3, "net hard": 3}
+    told = next(text for text in page.text.split("Transformed") if "costs" in text)
+    assert re.search(
+        r"On easy, .*no route \(dense easy\) costs .*; on hard, .*\(dense hard\)", told
+    )
+
+
+@pytest.mark.parametrize(
+    ("dataset", "units", "others"),
+    [
+        ("mnist", ("shift in pixels", "pixels run 0 to 1"), "samples"),
+        ("mnist1d", ("shift in samples", "a signal’s own is 1"), "pixels"),
+    ],
+)
+def test_units_are_those_of_the_data(builders, tmp_path, dataset, units, others):
+    where = (("none", 0.0), ("translation", 2.0), ("noise", 0.5))
+    rows = [
+        builders["row"](label="net", accuracy=0.9, transformation=name, magnitude=m, examples=n)
+        | {"dataset": dataset}
+        for name, m in where
+        for n in (10_000 if name == "none" else 2_000,)
+    ]
+    page = Page(report.write(builders["save"](tmp_path, pd.DataFrame(rows))))
+    assert all(unit in page.text for unit in units)
+    assert others not in page.text
+    assert "image" not in page.text
+    assert "Measured on the first 2,000 of 10,000 test examples." in page.text
+
+
 def test_without_measurements_at_initialisation(builders, tmp_path):
     frame = few(builders)
     frame = frame[~frame["initial"]]
@@ -285,6 +358,20 @@ def test_everything_written_by_people_is_escaped(builders, tmp_path):
 def test_the_command_and_the_commit_are_given(page):
     assert "git checkout 0123456789abcdef0123456789abcdef01234567" in page.text
     assert "python launch.py --config=experiments/invariance.py:digits" in page.text
+
+
+def test_several_commits_are_told(builders, tmp_path):
+    launches = [
+        {"git_commit": commit * 40, "git_dirty": dirty, "command": ["launch.py"], "cores": 2}
+        for commit, dirty in (("a", True), ("b", False))
+    ]
+    frame = pd.DataFrame([builders["row"](label="net", accuracy=0.9)])
+    page = Page(report.write(builders["save"](tmp_path, frame, environment=launches)))
+    assert f"git checkout {'b' * 40} launch.py" in page.text
+    assert f"several commits made these numbers, in this order: {'a' * 12} and" in page.text
+    assert "changes that were not committed" in page.text
+    assert f"git_commit {'a' * 40} → {'b' * 40}" in page.text
+    assert "cores 2 " in page.text
 
 
 def test_the_configuration_is_whole(page, full_workdir):

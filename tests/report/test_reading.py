@@ -116,6 +116,19 @@ def test_a_learning_rate_chosen_by_validation_does_not(builders, tmp_path):
     assert study.routes["seeds"].tolist() == [3]
 
 
+def test_a_learning_rate_chosen_for_each_strength_and_size_does_not_either(builders, tmp_path):
+    chosen = {(0.5, 100): 6e-3, (0.5, 1079): 1e-3, (2.0, 100): 1e-3, (2.0, 1079): 6e-3}
+    rows = [
+        builders["row"](label="net", accuracy=0.9, seed=seed, train_size=size)
+        | {"augment_strength": strength, "learning_rate": rate}
+        for (strength, size), rate in chosen.items()
+        for seed in range(3)
+    ]
+    study = reading.read(builders["save"](tmp_path, pd.DataFrame(rows)))
+    assert study.entries == ["net · strength 0.5", "net · strength 2"]
+    assert study.routes["train_size"].tolist() == [1079, 1079]
+
+
 def test_one_label_on_two_data_sets_makes_two_rows(builders, tmp_path):
     study = reading.read(builders["signals"](tmp_path))
     assert len(study.entries) == len(set(study.entries)) == 6

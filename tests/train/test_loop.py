@@ -113,6 +113,32 @@ def test_a_killed_save_leaves_the_checkpoint_before(tmp_path):
     checkpoints.close()
 
 
+@pytest.mark.parametrize("damage", ["cut", "lose"])
+@pytest.mark.parametrize("file", ["_METADATA", "manifest.ocdbt"])
+def test_a_damaged_checkpoint_is_one_clear_error(tmp_path, damage, file):
+    checkpoints = train.Checkpoints(tmp_path / "group")
+    checkpoints.save(3, {"value": np.arange(4.0)})
+    checkpoints.close()
+    path = tmp_path / "group" / "3" / "default" / file
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:-9])
+    else:
+        path.unlink()
+    checkpoints = train.Checkpoints(tmp_path / "group")
+    told = rf"^{tmp_path}/group: the checkpoint cannot be read .*; delete it to train this group"
+    with pytest.raises(UserError, match=told):
+        checkpoints.restore({"value": np.zeros(4)})
+    checkpoints.close()
+
+
+def test_a_checkpoint_of_another_structure_is_one_clear_error(tmp_path):
+    checkpoints = train.Checkpoints(tmp_path / "group")
+    checkpoints.save(3, {"value": np.arange(4.0)})
+    with pytest.raises(UserError, match=r"the checkpoint cannot be read .*'other'"):
+        checkpoints.restore({"other": np.zeros(4)})
+    checkpoints.close()
+
+
 def test_an_unknown_layout_is_named():
     with pytest.raises(UserError, match="layout='vmp': did you mean 'vmap'"):
         layout.resolve("vmp")

@@ -42,6 +42,7 @@ def test_warmup_rises_linearly_before_the_schedule_starts():
         ({"schedule": "cosin"}, "did you mean 'cosine'"),
         ({"name": "adam"}, "did you mean 'adamw'"),
         ({"schedule": "exponential", "final": 0.0}, "optimizer.final=0.0"),
+        ({"warmup": 10}, "optimizer.warmup=10: expected fewer steps than the 10 of the run"),
     ],
 )
 def test_wrong_settings_are_named(changes, message):
