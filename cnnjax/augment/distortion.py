@@ -15,13 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from cnnjax.augment.draw import Number, Range
 from cnnjax.augment.elastic import displacement_field
 from cnnjax.augment.geometry import SMALLEST_SCALE, affine_matrix
 from cnnjax.augment.motion import Motion, move_image
 from cnnjax.errors import UserError
-
-Number = float | int
-Range = Number | tuple[Number, Number]
 
 
 class Draw(NamedTuple):
