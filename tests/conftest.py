@@ -8,12 +8,21 @@ FLAGS = "--xla_force_host_platform_device_count=2 --xla_backend_optimization_lev
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAGS}"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
+import jaxtyping  # noqa: E402
+import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
-from jaxtyping import install_import_hook  # noqa: E402
 
 # Every signature's shapes and types are checked at run time while the tests run.
-install_import_hook("cnnjax", "beartype.beartype")
+jaxtyping.install_import_hook("cnnjax", "beartype.beartype")
 
 # Compilation makes the first example slow, so a deadline would only measure the machine.
 settings.register_profile("cnnjax", deadline=None, max_examples=15, derandomize=True)
 settings.load_profile("cnnjax")
+
+
+@pytest.fixture
+def unchecked():
+    """Without the checks of signatures: as launches run, so that the package's own can be seen."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

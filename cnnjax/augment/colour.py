@@ -12,7 +12,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from cnnjax.augment import draw
 from cnnjax.augment.draw import Image, NewImage, Number, Range, Scalar
-from cnnjax.ops.pixels import whole
+from cnnjax.ops.pixels import floats, whole
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in grey (ITU-R BT.601)."""
@@ -39,7 +39,7 @@ def sharpen(
     Raises:
       ValueError: `amount` is not a number or a pair (low, high), or falls below −1.
     """
-    image = jnp.asarray(image)
+    image = floats(image)
     draw.ends("amount", amount, least=-1)
     a = draw.parameter(key, "amount", amount, neutral=0, strength=strength)
     return _sharpened(image, a)
@@ -84,7 +84,7 @@ def brighten(
     >>> brighten(jax.random.key(0), jnp.full((1, 2, 1), 0.25), offset=0.5).ravel().tolist()
     [0.75, 0.75]
     """
-    image = jnp.asarray(image)
+    image = floats(image)
     draw.ends("factor", factor, least=0)
     b = draw.parameter(key, "offset", offset, neutral=0, strength=strength)
     # A key that costs nothing where the factor is a number, and is not drawn.
@@ -111,7 +111,7 @@ def contrast(
     Raises:
       ValueError: `factor` is not a number or a pair (low, high), or is negative.
     """
-    image = jnp.asarray(image)
+    image = floats(image)
     draw.ends("factor", factor, least=0)
     f = draw.parameter(key, "factor", factor, neutral=1, strength=strength)
     # A product with the weights of all values of a row: three times as fast as a mean over pixels.
@@ -141,7 +141,7 @@ def gamma_contrast(
     Raises:
       ValueError: `gamma` is not a number or a pair (low, high), or is negative.
     """
-    image = jnp.asarray(image)
+    image = floats(image)
     draw.ends("gamma", gamma, least=0)
     g = draw.parameter(key, "gamma", gamma, neutral=1, strength=strength)
     # A negative value has no power, and a strength above 1 may make the exponent negative.
@@ -168,7 +168,7 @@ def invert(
     Raises:
       ValueError: `probability` is not a number in [0, 1].
     """
-    image = jnp.asarray(image)
+    image = floats(image)
     draw.ends("probability", probability, least=0, most=1)
     return _result(image, jax.random.uniform(key) >= probability * strength, 1 - image)
 
@@ -196,7 +196,7 @@ def hue(
     Reference:
       Smith: Color gamut transform pairs. SIGGRAPH 1978.
     """
-    image = jnp.asarray(image)
+    image = floats(image)
     angle = draw.parameter(key, "degrees", degrees, neutral=0, strength=strength)
     if image.shape[-1] != 3:
         return image
@@ -238,7 +238,7 @@ def saturation(
     Raises:
       ValueError: `factor` is not a number or a pair (low, high), or is negative.
     """
-    image = jnp.asarray(image)
+    image = floats(image)
     draw.ends("factor", factor, least=0)
     f = draw.parameter(key, "factor", factor, neutral=1, strength=strength)
     if image.shape[-1] != 3:
@@ -265,7 +265,7 @@ def channel_shuffle(
     Raises:
       ValueError: `probability` is not a number in [0, 1].
     """
-    image = jnp.asarray(image)
+    image = floats(image)
     draw.ends("probability", probability, least=0, most=1)
     numbers = jax.random.uniform(key, (1 + image.shape[-1],))
     happens = numbers[0] < probability * strength
@@ -289,7 +289,7 @@ def grey(
     Raises:
       ValueError: `amount` is not a number or a pair (low, high) in [0, 1].
     """
-    image = jnp.asarray(image)
+    image = floats(image)
     draw.ends("amount", amount, least=0, most=1)
     a = draw.parameter(key, "amount", amount, neutral=0, strength=strength)
     if image.shape[-1] != 3:
@@ -318,7 +318,7 @@ def posterise(
     Raises:
       ValueError: `bits` is not a number or a pair (low, high) in [1, 8].
     """
-    image = jnp.asarray(image)
+    image = floats(image)
     draw.ends("bits", bits, least=1, most=8)
     kept = draw.parameter(key, "bits", bits, neutral=8, strength=strength)
     dropped = whole(jnp.clip(8 - jnp.round(kept), 0, 7))
@@ -344,7 +344,7 @@ def solarise(
     Raises:
       ValueError: `threshold` is not a number or a pair (low, high) in [0, 1].
     """
-    image = jnp.asarray(image)
+    image = floats(image)
     draw.ends("threshold", threshold, least=0, most=1)
     t = draw.parameter(key, "threshold", threshold, neutral=1, strength=strength)
     return _result(image, t == 1, jnp.where(image < t, image, 1 - image))
@@ -370,7 +370,7 @@ def autocontrast(
     Raises:
       ValueError: `amount` is not a number or a pair (low, high) in [0, 1].
     """
-    image = jnp.asarray(image)
+    image = floats(image)
     lowest, highest = _extremes(image)
     span = highest - lowest
     stretched = jnp.where(span > 0, (image - lowest) / jnp.where(span > 0, span, 1), image)
@@ -400,7 +400,7 @@ def equalise(
     Raises:
       ValueError: `amount` is not a number or a pair (low, high) in [0, 1].
     """
-    image = jnp.asarray(image)
+    image = floats(image)
     return _blended(key, image, _equalised(image), amount, strength)
 
 

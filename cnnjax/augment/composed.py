@@ -103,8 +103,8 @@ def composed(name: str, ranges: Mapping[str, Any]) -> Callable:
     """Builds a policy of the operations that `ranges` names, in the order in which it names them.
 
     In a sequence, neighbours that only move the picture (those of `augment.transforms`) become one
-    `move`, with one resample, if they agree on order, border and fill; what the first of them moves
-    off the canvas, the next can move back.
+    `move`, with one resample, if those that have an order, a border or a fill agree on it; what the
+    first of them moves off the canvas, the next can move back.
 
     Args:
       name: "sequence": all, one after another; "one_of": one for each image; "some_of": a random
@@ -220,7 +220,8 @@ def _groups(told: Told) -> list[Told]:
     groups: list[Told] = []
     for name, options in told.items():
         longer = {**groups[-1], name: options} if groups else {}
-        if longer and all(map(_motion, longer)) and len(_samplings(longer)) <= 1:
+        agreed = all(len(told) <= 1 for told in _samplings(longer).values())
+        if longer and agreed and all(map(_motion, longer)):
             groups[-1] = longer
         else:
             groups.append({name: options})
@@ -229,15 +230,15 @@ def _groups(told: Told) -> list[Told]:
 
 def _joined(group: Told) -> list[Callable]:
     samplings = _samplings(group)
-    # Flips and crops alone need no resample.
-    if len(group) == 1 or not samplings:
+    # Flips and crops alone need no resample: they have no order.
+    if len(group) == 1 or not samplings["order"]:
         return [_operation(*each) for each in group.items()]
     draws = []
     for name, options in group.items():
         drawn = {key: value for key, value in options.items() if key not in _SAMPLING}
         draws.append(_named(name, _motion(name), drawn))
-    order, border, fill = samplings.pop()
-    return [functools.partial(move, draws=tuple(draws), order=order, border=border, fill=fill)]
+    sampling = {option: told.pop() for option, told in samplings.items()}
+    return [functools.partial(move, draws=tuple(draws), **sampling)]
 
 
 def _motion(name: str) -> Any:
@@ -245,13 +246,13 @@ def _motion(name: str) -> Any:
     return getattr(transforms, f"draw_{name}", None)
 
 
-def _samplings(group: Told) -> set[tuple]:
-    """How the motions of a group read between pixels and beyond the border."""
-    found = set()
+def _samplings(group: Told) -> dict[str, set]:
+    """What the operations of a group that know an option of sampling have for it."""
+    found: dict[str, set] = {option: set() for option in _SAMPLING}
     for name, options in group.items():
         known = inspect.signature(OPERATIONS[name]).parameters
-        if all(option in known for option in _SAMPLING):
-            found.add(tuple(options.get(option, known[option].default) for option in _SAMPLING))
+        for option in found.keys() & known:
+            found[option].add(options.get(option, known[option].default))
     return found
 
 

@@ -15,13 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from cnnjax.augment.draw import Number, Range
 from cnnjax.augment.elastic import displacement_field
 from cnnjax.augment.geometry import SMALLEST_SCALE, affine_matrix
 from cnnjax.augment.motion import Motion, move_image
 from cnnjax.errors import UserError
-
-Number = float | int
-Range = Number | tuple[Number, Number]
 
 
 class Draw(NamedTuple):
@@ -70,8 +68,8 @@ class Distortion:
       gentle: That factor.
 
     Raises:
-      UserError: A range is negative, upside down or not finite, σ is below 1, or
-        `rotation_or_shear` is combined with a shear of its own.
+      UserError: A range is negative, upside down or not finite, σ is below 1, a field is of another
+        kind, or `rotation_or_shear` is combined with a shear of its own.
 
     Reference:
       Simard, Steinkraus, Platt: Best practices for convolutional neural networks applied to visual
@@ -277,14 +275,20 @@ def valid_field(name: str, value: Any) -> Any:
     if name in ("scale", "alpha", "sigma"):
         return _valid_range(name, value)
     if name == "gentle_labels":
-        return tuple(int(label) for label in value)
+        labels = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+        if not all(isinstance(label, int) and not isinstance(label, bool) for label in labels):
+            raise UserError(f"{name}={value!r}: expected whole numbers, such as (1, 7)")
+        return labels
     if name == "rotation_or_shear":
-        return bool(value)
+        if not isinstance(value, bool):
+            raise UserError(f"{name}={value!r}: expected true or false")
+        return value
     return _valid_number(name, value)
 
 
 def _valid_number(name: str, value: Any) -> float:
-    if not (isinstance(value, (int, float)) and math.isfinite(value) and value >= 0):
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not (number and math.isfinite(value) and value >= 0):
         raise UserError(f"{name}={value!r}: expected a number ≥ 0")
     return float(value)
 

@@ -1,5 +1,7 @@
 """What the operations of the catalogue draw their parameters with."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -30,7 +32,7 @@ def parameter(
       The parameter.
 
     Raises:
-      ValueError: `value` is not a number or a pair with low ≤ high.
+      ValueError: `value` is not a finite number or a pair of them with low ≤ high.
 
     >>> import jax
     >>> float(parameter(jax.random.key(0), "factor", 3.0, neutral=1.0, strength=0.5))
@@ -58,11 +60,19 @@ def ends(
       (low, high).
 
     Raises:
-      ValueError: Not a number or a pair of them in [least, most] with low ≤ high.
+      ValueError: Not a finite number or a pair of them in [least, most] with low ≤ high.
     """
     pair = value if isinstance(value, tuple | list) else (value, value)
     numbers = len(pair) == 2 and all(isinstance(end, int | float | np.number) for end in pair)
-    if not (numbers and least <= pair[0] <= pair[1] <= most):
-        bounds = "" if (least, most) == (-np.inf, np.inf) else f" within [{least:g}, {most:g}]"
+    if not (numbers and all(map(math.isfinite, pair)) and least <= pair[0] <= pair[1] <= most):
+        bounds = " of finite numbers"
+        if (least, most) != (-np.inf, np.inf):
+            bounds = f" within [{least:g}, {most:g}{']' if math.isfinite(most) else ')'}"
         raise ValueError(f"{name}={value!r}: expected a number or a pair (low, high){bounds}")
     return float(pair[0]), float(pair[1])
+
+
+def check_fill(fill: Scalar) -> None:
+    """Refuses a `fill` outside [0, 1], as one on the scale of 255 is; a traced one passes."""
+    if isinstance(fill, int | float | np.floating) and not 0 <= fill <= 1:
+        raise ValueError(f"fill={fill!r}: expected a number within [0, 1]")

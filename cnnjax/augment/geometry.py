@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-Scalar = float | int | np.floating | Float[Array | np.ndarray, ""]
+from cnnjax.augment.draw import Scalar
 
 # However strong, a distortion shrinks no axis below this factor (and never mirrors it by accident).
 SMALLEST_SCALE = 0.1

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from cnnjax.augment.draw import Number, Scalar
+from cnnjax.ops.pixels import floats
 
 Batch = Float[Array | np.ndarray, "batch *space channels"]
 Images = Float[Array | np.ndarray, "batch height width channels"]
@@ -121,7 +122,7 @@ def _checked(images: Batch, targets: Targets, alpha: Number) -> tuple[Array, Arr
         raise ValueError(f"alpha={alpha!r}: expected a number above 0")
     if len(images) != len(targets):
         raise ValueError(f"targets: expected {len(images)}, one for each image; got {len(targets)}")
-    return jnp.asarray(images), jnp.asarray(targets)
+    return floats(images, "images"), floats(targets, "targets")
 
 
 MIXTURES: dict[str, Callable[..., Mixed] | None] = {

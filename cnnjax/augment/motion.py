@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Shaped
 
-from cnnjax.augment.draw import Image, Number
+from cnnjax.augment.draw import Image, Number, check_fill
 from cnnjax.ops.resample import resample
 
 Points = Float[Array | np.ndarray, "count 2"]
@@ -123,10 +123,11 @@ def move_image(
       [0, 1]; the others stay within the image's own range.
 
     Raises:
-      ValueError: An option is not known, or the motion was drawn for another size.
+      ValueError: An option is not known, `fill` is outside [0, 1], or the motion was drawn for
+        another size.
     """
     _check_size("image", image.shape[:2], motion)
-
+    check_fill(fill)
     result = resample(image, _sources(motion), order=order, border=border, fill=fill)
     return jnp.clip(result, 0, 1) if order == "bicubic" else result
 

@@ -7,6 +7,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from cnnjax.augment import draw
 from cnnjax.augment.draw import Image, NewImage, Range, Scalar
+from cnnjax.ops.pixels import floats
 
 # Cells that a coarse grid has at least along each axis, as in imgaug: with a single cell an image
 # would be white all over.
@@ -42,7 +43,7 @@ def additive_gaussian_noise(
     sigma = draw.parameter(own_key, "deviation", deviation, neutral=0.0, strength=strength)
     # The drawing is what takes the time, so that every number drawn serves two values, half of its
     # bits each; in long rows, since of three channels only three could be drawn at once.
-    values = jnp.asarray(image).reshape(-1)
+    values = floats(image).reshape(-1)
     half = -(-values.size // 2)
     bits = jax.random.bits(noise_key, (half,), jnp.uint32)
 
@@ -74,6 +75,7 @@ def salt(
     Raises:
       ValueError: `fraction` is not a range within [0, 1].
     """
+    image = floats(image)
     return jnp.where(_chosen(key, image, fraction, strength), 1.0, image).astype(image.dtype)
 
 
@@ -94,6 +96,7 @@ def pepper(
     Raises:
       ValueError: `fraction` is not a range within [0, 1].
     """
+    image = floats(image)
     return jnp.where(_chosen(key, image, fraction, strength), 0.0, image).astype(image.dtype)
 
 
@@ -147,7 +150,7 @@ def coarse_salt(
     )
     # Products with one-hot matrices: gathering is slower.
     white = (rows @ cells.astype(jnp.float32) @ columns.T)[..., None] > 0.5
-    return jnp.where(white, 1.0, image).astype(image.dtype)
+    return jnp.where(white, 1.0, floats(image)).astype(image.dtype)
 
 
 def _cell_of_pixel(size: int, most: int, fineness: Array) -> Array:
@@ -221,7 +224,7 @@ def jpeg(
     draw.ends("quality", quality, least=1, most=100)
     drawn = draw.parameter(key, "quality", quality, neutral=100.0, strength=strength)
     whole = jnp.clip(jnp.round(drawn), 1, 100).astype(jnp.int32)
-    levels = jnp.round(255 * jnp.asarray(image, jnp.float32))
+    levels = jnp.round(255 * floats(image).astype(jnp.float32))
     colour = image.shape[-1] == 3
     if colour:
         # Cb and Cr are centred on 0 here; only Y is moved.

@@ -10,6 +10,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from cnnjax.augment import draw
 from cnnjax.augment.draw import Image, NewImage, Number, Range, Scalar
+from cnnjax.ops.pixels import floats
 
 # How many sums of pixels a program adds up slice by slice, before it reduces the rest.
 SLICES = 16
@@ -59,7 +60,7 @@ def cutout(
     centre = jnp.floor(jax.random.uniform(keys[2], (2,)) * sizes).astype(jnp.int32)
     row, column = (jnp.arange(n) - c + side // 2 for n, c in zip(sizes, centre, strict=True))
     inside = ((row >= 0) & (row < side))[:, None] & ((column >= 0) & (column < side))
-    return jnp.where(inside[..., None], fill, image).astype(image.dtype)
+    return jnp.where(inside[..., None], fill, floats(image)).astype(image.dtype)
 
 
 def emboss(
@@ -95,7 +96,7 @@ def emboss(
     alpha_key, relief_key = jax.random.split(key)
     share = draw.parameter(alpha_key, "alpha", alpha, neutral=0.0, strength=strength)
     depth = draw.parameter(relief_key, "relief", relief, neutral=0.0)
-    return _embossed(jnp.asarray(image), share, depth)
+    return _embossed(floats(image), share, depth)
 
 
 def _embossed(image: Array, share: Array, depth: Array) -> Array:
@@ -137,8 +138,8 @@ def superpixel(
       key: The random key.
       image: The image, in [0, 1].
       probability: p, between 0 and 1.
-      segments: About how many segments there are, at least 1: those of a grid of equal cells, as
-        square as can be. Cells that stick out of the image hold fewer pixels.
+      segments: About how many segments there are, at least 1: those of a grid of equal cells of
+        whole pixels, as square as can be. Cells that stick out of the image hold fewer pixels.
       iterations: Rounds of k-means, at least 1.
       compactness: How much position counts against colour, above 0; large values give squares.
       strength: Factor on p, at least 0; may be traced.
@@ -166,7 +167,7 @@ def superpixel(
     height, width, channels = image.shape
     cell = _cell(height, width, segments)
     grid = (-(-height // cell[0]), -(-width // cell[1]))
-    colour = _by_cell(jnp.asarray(image, jnp.float32), cell, grid)
+    colour = _by_cell(floats(image).astype(jnp.float32), cell, grid)
     position = _by_cell(np.moveaxis(np.mgrid[:height, :width], 0, -1), cell, grid)
     position = jnp.asarray(position * (compactness / np.sqrt(cell[0] * cell[1])), jnp.float32)
     counts = _by_cell(np.ones((height, width, 1)), cell, grid, mode="constant")
@@ -185,9 +186,11 @@ def superpixel(
 
 def _cell(height: int, width: int, segments: int) -> tuple[int, int]:
     """The size of the cells, (rows, columns), that cover the image with about so many of them."""
-    side = np.sqrt(height * width / segments)
-    down = np.clip(round(height / side), 1, height)
-    right = np.clip(round(width / side), 1, width)
+    area = height * width / segments
+    # No side is longer than the image's; the other one makes up for it.
+    tall = np.clip(np.sqrt(area), area / width, height)
+    down = np.clip(round(height / tall), 1, height)
+    right = np.clip(round(width / (area / tall)), 1, width)
     return int(-(-height // down)), int(-(-width // right))
 
 

@@ -38,6 +38,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from cnnjax.augment.draw import Image, Number, Scalar
 from cnnjax.augment.motion import Motion, compose, move_image
+from cnnjax.ops.pixels import floats
 
 # Images (batch, height, width, channels) or signals (batch, length, channels).
 Images = Float[Array | np.ndarray, "batch *size channels"]
@@ -136,7 +137,8 @@ class OneOf:
         """Distorts a batch; see `Sequence` for the arguments.
 
         The batch is filled up to a multiple of the number of operations, so that all shares are
-        equal, shuffled, cut and, distorted, put in order again.
+        equal, shuffled, cut and, distorted, put in order again. An operation that changes the size
+        is a ValueError.
         """
         batch, count = len(images), len(self.operations)
         shuffle_key, *keys = _keys(key, self.operations, more=1)
@@ -150,6 +152,12 @@ class OneOf:
             _apply(operation, each, images[places], labels[places], strengths[places])
             for each, operation, places in zip(keys, self.operations, taken, strict=True)
         ]
+        for operation, part in zip(self.operations, parts, strict=True):
+            if part.shape[1:] != images.shape[1:]:
+                raise ValueError(
+                    f"{_name(operation)} makes {part.shape[1:]} of {images.shape[1:]}: expected "
+                    "the same size of every operation that an image may get instead of another"
+                )
         return jnp.concatenate(parts)[jnp.argsort(order)[:batch]]
 
 
@@ -199,7 +207,8 @@ class RandAugment:
 
     Attributes:
       operations: Operations or policies.
-      rounds: N of the paper; the strength of the call is its M, 1 being the operations' ranges.
+      rounds: N of the paper, at least 1; the strength of the call is its M, 1 being the operations'
+        ranges.
 
     Reference:
       Cubuk, Zoph, Shlens, Le (2020), RandAugment, arXiv 1909.13719.
@@ -207,6 +216,9 @@ class RandAugment:
 
     operations: tuple
     rounds: int = 2
+
+    def __post_init__(self) -> None:
+        _check_count("rounds", self.rounds)
 
     def __call__(
         self, key: PRNGKeyArray, images: Images, labels: Labels, strength: Strength = 1.0
@@ -252,8 +264,8 @@ class AugMix:
 
     Attributes:
       operations: Operations or policies.
-      width: Number of chains.
-      depth: The largest number of operations in a chain.
+      width: Number of chains, at least 1.
+      depth: The largest number of operations in a chain, at least 1.
       alpha: α, above 0.
 
     Reference:
@@ -265,11 +277,17 @@ class AugMix:
     depth: int = 3
     alpha: float = 1.0
 
+    def __post_init__(self) -> None:
+        _check_count("width", self.width)
+        _check_count("depth", self.depth)
+        if not 0 < self.alpha < np.inf:
+            raise ValueError(f"alpha={self.alpha!r}: expected a number above 0")
+
     def __call__(
         self, key: PRNGKeyArray, images: Images, labels: Labels, strength: Strength = 1.0
     ) -> NewImages:
         """Distorts a batch; see `Sequence` for the arguments."""
-        images, batch = jnp.asarray(images), len(images)
+        images, batch = floats(images, "images"), len(images)
         if images.ndim != 4:
             raise ValueError(
                 f"images of shape {images.shape}: expected (batch, height, width, channels)"
@@ -292,7 +310,8 @@ class AugMix:
         chains = jax.lax.scan(step, copies, places)[0].reshape(self.width, *images.shape)
         # The sum of the changes, not of the images: without a change the image keeps its bits.
         weights = (mixed[:, None] * shares).T[..., None, None, None]
-        return jnp.clip(images + jnp.sum(weights * (chains - images), axis=0), 0.0, 1.0)
+        mixed_images = images + jnp.sum(weights * (chains - images), axis=0)
+        return jnp.clip(mixed_images, 0.0, 1.0).astype(images.dtype)
 
 
 POLICIES = (Sequence, OneOf, SomeOf, RandAugment, TrivialAugment, AugMix)
@@ -316,13 +335,19 @@ def _check_shape(operation: Callable, shape: tuple[int, ...]) -> None:
     _, subject, *_ = inspect.signature(operation).parameters
     expected = taken.get(subject, {4: images, 3: signals})
     if len(shape) not in expected:
-        plain = operation
-        while isinstance(plain, functools.partial):
-            plain = plain.func
-        name = getattr(plain, "__name__", repr(plain))
-        raise ValueError(
-            f"images of shape {shape}: expected {' or '.join(expected.values())} for {name}"
-        )
+        kinds = " or ".join(expected.values())
+        raise ValueError(f"images of shape {shape}: expected {kinds} for {_name(operation)}")
+
+
+def _check_count(name: str, value: int) -> None:
+    if not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name}={value!r}: expected a whole number ≥ 1")
+
+
+def _name(operation: Callable) -> str:
+    while isinstance(operation, functools.partial):
+        operation = operation.func
+    return getattr(operation, "__name__", repr(operation))
 
 
 def _keys(key: PRNGKeyArray, operations: tuple, more: int = 0) -> list[Array]:

@@ -26,7 +26,7 @@ from cnnjax.augment.geometry import SMALLEST_SCALE, affine_matrix
 from cnnjax.augment.motion import Motion, compose, move_image
 from cnnjax.augment.transforms import LARGEST_CORNER, draw_perspective
 from cnnjax.augment.weather import octave_noise
-from cnnjax.ops.pixels import unit
+from cnnjax.ops.pixels import floats, unit
 
 Size = tuple[int, int]
 Pictures = Num[Array | np.ndarray, "pictures picture_height picture_width channels"]
@@ -56,7 +56,7 @@ class Randomisation:
       relief: How far the ground's noise or gradient departs from its mean, 0 to 1; an object's
         texture departs half as far.
       contrast: What the brightness of an object differs by from the ground's mean in each channel,
-        at least, at any strength, before the relief; 0 to 0.5.
+        at least, at any strength, before the relief; 0 to 1/3, or at strength 2/3 none might do.
       gain: The light L, or a pair to draw it from, at least 0. Up to 1 it is a factor on the values
         of the scene, x·L; a brighter one gives x·L / (1 + (L − 1)·x), which leaves white and black
         as they are and changes a small difference by a factor between 1/L and L.
@@ -87,7 +87,7 @@ class Randomisation:
             ("viewpoint", 0, LARGEST_CORNER),
             ("distractor_size", 0, 1),
             ("relief", 0, 1),
-            ("contrast", 0, 0.5),
+            ("contrast", 0, 1 / 3),
             ("gain", 0, np.inf),
             ("slope", 0, 1),
             ("gamma", 0, np.inf),
@@ -138,7 +138,7 @@ def mask_of(image: Image, *, full: Number = 1.0) -> Float[Array, "height width"]
     """
     if not 0 < full <= 1:
         raise ValueError(f"full={full!r}: expected a number in (0, 1]")
-    return jnp.minimum(jnp.max(jnp.asarray(image), axis=-1) / full, 1.0)
+    return jnp.minimum(jnp.max(floats(image), axis=-1) / full, 1.0)
 
 
 def in_scene(
@@ -176,7 +176,7 @@ def in_scene(
     >>> augment.in_scene(jax.random.key(0), jnp.ones((28, 28, 1))).shape
     (28, 28, 1)
     """
-    image = jnp.asarray(image)
+    image = floats(image)
     made = compose_scene(
         key,
         image[None],
@@ -227,7 +227,7 @@ def compose_scene(
     Raises:
       ValueError: The pictures are smaller than the scene or have other channels than the objects.
     """
-    objects, masks = jnp.asarray(objects), jnp.asarray(masks)
+    objects, masks = floats(objects, "objects"), floats(masks, "masks")
     count, old_height, old_width, channels = objects.shape
     if pictures is not None and (
         min(np.subtract(pictures.shape[1:3], size)) < 0 or pictures.shape[3] != channels

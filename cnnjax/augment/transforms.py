@@ -698,7 +698,8 @@ def crop(
 
     Raises:
       ValueError: `new_size` is not within the padded image, `padding` is negative, `border` is
-        not known, or `position` is neither a number nor a pair low ≤ high within [0, 1].
+        not known, `fill` is outside [0, 1], or `position` is neither a number nor a pair
+        low ≤ high within [0, 1].
 
     Reference:
       He, Zhang, Ren, Sun: Deep residual learning for image recognition. CVPR 2016, section 4.2.
@@ -712,6 +713,7 @@ def crop(
     """
     size = _size(image)
     new_size = size if new_size is None else new_size
+    draw.check_fill(fill)
     y, x = _corner(key, size, new_size, padding, position, strength).astype(jnp.int32)
     # The same bits as by the motion, without a resample: thirty times faster.
     rims = [(padding, padding), (padding, padding), (0, 0)]

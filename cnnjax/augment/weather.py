@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from cnnjax.augment.draw import Image, NewImage, Range, Scalar, ends
+from cnnjax.ops.pixels import floats
 
 __all__ = ["clouds", "fast_snowy_landscape", "fog", "octave_noise", "rain", "snowflakes"]
 
@@ -125,7 +126,7 @@ def _between(pair: tuple[float, float], unit: Array) -> Array:
 
 def _blend(image: Image, opacity: Array, towards: Array) -> NewImage:
     """Gives image + opacity · (towards − image), in the image's type."""
-    image = jnp.asarray(image)
+    image = floats(image)
     value = image.astype(jnp.float32)
     blended = value + opacity[..., None] * (towards - value)
     return jnp.clip(blended, 0, 1).astype(image.dtype)
@@ -133,7 +134,7 @@ def _blend(image: Image, opacity: Array, towards: Array) -> NewImage:
 
 def _veil(image: Image, opacity: Array, intensity: Array) -> NewImage:
     """Blends towards a grey, but only where the grey is brighter than the picture."""
-    value = jnp.asarray(image, jnp.float32)
+    value = floats(image).astype(jnp.float32)
     return _blend(image, jnp.clip(opacity, 0, 1), jnp.maximum(intensity, value))
 
 
@@ -400,7 +401,7 @@ def rain(
     )
     grey, thickest, loss = map(_between, ranges, units)
     strength = jnp.asarray(strength, jnp.float32)
-    darker = jnp.asarray(image, jnp.float32) * (1 - jnp.minimum(strength * loss, 1))
+    darker = floats(image).astype(jnp.float32) * (1 - jnp.minimum(strength * loss, 1))
     wet = _blend(darker, jnp.minimum(strength * thickest * streaks, 1), grey)
     return wet.astype(image.dtype)
 
@@ -443,7 +444,7 @@ def fast_snowy_landscape(
     )
     below, drawn = map(_between, ranges, jax.random.uniform(key, (2,)))
     multiplier = jnp.maximum(1 + jnp.asarray(strength, jnp.float32) * (drawn - 1), 0)
-    value = jnp.asarray(image, jnp.float32)
+    value = floats(image).astype(jnp.float32)
     light = (jnp.max(value, -1, keepdims=True) + jnp.min(value, -1, keepdims=True)) / 2
     lighter = jnp.minimum(light * multiplier, 1)
     room = 1 - jnp.abs(2 * light - 1)

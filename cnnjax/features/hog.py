@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnjax.features.moments import Images
+from cnnjax.ops.pixels import floats
 
 # L2-Hys: what keeps an empty block from dividing by zero, and where single values are cut.
 EPSILON = 1e-5
@@ -41,7 +42,8 @@ def hog(
       block: (height, width) of a block, in cells.
 
     Returns:
-      Per image the blocks row by row, in each the cells row by row, in each the orientations.
+      Per image the blocks row by row, in each the cells row by row, in each the orientations; of
+      the images' type.
 
     Raises:
       ValueError: `orientations`, `cell` or `block` is below 1, or the images hold no block.
@@ -55,11 +57,13 @@ def hog(
     (2, 1296)
     """
     _check(images.shape, orientations, cell, block)
-    down, right = _gradient(jnp.asarray(images))
+    images = floats(images, "images")
+    # ε² is 0 in half precision.
+    down, right = _gradient(images.astype(jnp.promote_types(images.dtype, jnp.float32)))
     magnitude = _length(down, right)
     part = _orientation(down, right, orientations)
     cells = _histograms(magnitude, part, orientations, cell)
-    return _normalised_blocks(cells, block)
+    return _normalised_blocks(cells, block).astype(images.dtype)
 
 
 def _gradient(images: Array) -> tuple[Array, Array]:
@@ -111,9 +115,10 @@ def _normalised_blocks(cells: Array, block: tuple[int, int]) -> Array:
         cells[:, y : y + down, x : x + right] for y in range(block[0]) for x in range(block[1])
     ]
     blocks = jnp.stack(parts, axis=3)
-    blocks = blocks.reshape(batch, down * right, len(parts) * orientations)
+    length = len(parts) * orientations
+    blocks = blocks.reshape(batch, down * right, length)
     blocks = jnp.minimum(_unit(blocks), CLIP)
-    return _unit(blocks).reshape(batch, -1)
+    return _unit(blocks).reshape(batch, down * right * length)
 
 
 def _unit(blocks: Array) -> Array:

@@ -12,7 +12,7 @@ from jaxtyping import PyTree
 from cnnjax import ops
 from cnnjax.models.watch import Call, watch
 from cnnjax.nn import Layer
-from cnnjax.nn.layer import per_axis
+from cnnjax.ops.windows import per_axis
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,10 +141,11 @@ class _Seen:
         )
 
     def _add(self, layer: Layer, shape: tuple[int, ...]) -> None:
-        window, stride, dilation, padding = layer.window_geometry(shape)
-        axes = len(self.space)
+        *lengths, padding = layer.window_geometry(shape)
+        named = zip(("window", "stride", "dilation"), lengths, strict=True)
+        every = [per_axis(name, value, len(self.space)) for name, value in named]
         for axis, layers in enumerate(self.layers):
-            sizes = (per_axis(value, axes)[axis] for value in (window, stride, dilation))
+            sizes = (each[axis] for each in every)
             # Amounts given per axis; names and integers hold for every axis.
             own = padding if isinstance(padding, str | int) else (padding[axis],)
             layers.append((*sizes, own))

@@ -15,7 +15,7 @@ from cnnjax.nn.initialisers import (
     symmetric_uniform,
     zeros,
 )
-from cnnjax.nn.layer import Initialiser, Layer, Padding, Size
+from cnnjax.nn.layer import Initialiser, Layer
 from cnnjax.nn.pool import AveragePool, BlurPool, GlobalAveragePool, MaxPool, Subsample
 
 __all__ = [
@@ -30,9 +30,7 @@ __all__ = [
     "Layer",
     "LocallyConnected",
     "MaxPool",
-    "Padding",
     "RadialBasis",
-    "Size",
     "SparseConv",
     "Subsample",
     "activation",

@@ -10,7 +10,8 @@ from jaxtyping import Array, Float
 
 from cnnjax import ops
 from cnnjax.nn.initialisers import he_normal, zeros
-from cnnjax.nn.layer import Initialiser, Layer, Padding, Size, per_axis, positions
+from cnnjax.nn.layer import Geometry, Initialiser, Layer, positions
+from cnnjax.ops.windows import Padding, PerAxis, per_axis
 
 
 class Conv(Layer):
@@ -29,10 +30,10 @@ class Conv(Layer):
     """
 
     features: int
-    window: Size
-    stride: Size = 1
+    window: PerAxis
+    stride: PerAxis = 1
     padding: Padding = "VALID"
-    dilation: Size = 1
+    dilation: PerAxis = 1
     groups: int = 1
     use_bias: bool = True
     kernel_init: Initialiser = he_normal
@@ -43,7 +44,7 @@ class Conv(Layer):
         self, x: Float[Array | np.ndarray, "batch *space channels"]
     ) -> Float[Array, "batch *out features"]:
         """Applies the layer."""
-        window = per_axis(self.window, x.ndim - 2)
+        window = per_axis("window", self.window, x.ndim - 2)
         shape = (*window, x.shape[-1] // self.groups, self.features)
         y = ops.cross_correlate(
             jnp.asarray(x),
@@ -61,10 +62,10 @@ class Conv(Layer):
         self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]
     ) -> int:
         """The kernel's size, at every output position."""
-        taps = math.prod(per_axis(self.window, len(input_shape) - 1))
+        taps = math.prod(per_axis("window", self.window, len(input_shape) - 1))
         return positions(output_shape) * taps * input_shape[-1] // self.groups * output_shape[-1]
 
-    def window_geometry(self, input_shape: tuple[int, ...]) -> tuple[Size, Size, Size, Padding]:
+    def window_geometry(self, input_shape: tuple[int, ...]) -> Geometry:
         """Its own."""
         return self.window, self.stride, self.dilation, self.padding
 
@@ -84,8 +85,8 @@ class LocallyConnected(Layer):
     """
 
     features: int
-    window: Size
-    stride: Size = 1
+    window: PerAxis
+    stride: PerAxis = 1
     padding: Padding = "VALID"
     use_bias: bool = True
     kernel_init: Initialiser = he_normal
@@ -97,7 +98,10 @@ class LocallyConnected(Layer):
     ) -> Float[Array, "batch *out features"]:
         """Applies the layer."""
         axes = x.ndim - 2
-        window, stride = per_axis(self.window, axes), per_axis(self.stride, axes)
+        window, stride = (
+            per_axis("window", self.window, axes),
+            per_axis("stride", self.stride, axes),
+        )
         pairs = ops.explicit_padding(x.shape[1:-1], window, stride, 1, self.padding)
         sizes = zip(x.shape[1:-1], window, stride, pairs, strict=True)
         out = tuple(ops.output_size(i, k, stride=s, padding=(p,)) for i, k, s, p in sizes)
@@ -122,10 +126,10 @@ class LocallyConnected(Layer):
         self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]
     ) -> int:
         """As for a convolution: sharing saves parameters, not work."""
-        taps = math.prod(per_axis(self.window, len(input_shape) - 1))
+        taps = math.prod(per_axis("window", self.window, len(input_shape) - 1))
         return positions(output_shape) * taps * input_shape[-1] * output_shape[-1]
 
-    def window_geometry(self, input_shape: tuple[int, ...]) -> tuple[Size, Size, Size, Padding]:
+    def window_geometry(self, input_shape: tuple[int, ...]) -> Geometry:
         """Its own."""
         return self.window, self.stride, 1, self.padding
 
@@ -148,7 +152,7 @@ class SparseConv(Layer):
     """
 
     table: tuple[tuple[int, ...], ...]
-    window: Size
+    window: PerAxis
     kernel_init: Initialiser = he_normal
     bias_init: Initialiser = zeros
 
@@ -157,7 +161,7 @@ class SparseConv(Layer):
         self, x: Float[Array | np.ndarray, "batch *space channels"]
     ) -> Float[Array, "batch *out features"]:
         """Applies the layer."""
-        window = per_axis(self.window, x.ndim - 2)
+        window = per_axis("window", self.window, x.ndim - 2)
         sizes = np.array([len(maps) for maps in self.table])
 
         def initialise(key: Array, shape: tuple[int, ...]) -> Array:
@@ -179,9 +183,9 @@ class SparseConv(Layer):
         self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]
     ) -> int:
         """Only the connections that exist."""
-        taps = math.prod(per_axis(self.window, len(input_shape) - 1))
+        taps = math.prod(per_axis("window", self.window, len(input_shape) - 1))
         return positions(output_shape) * taps * sum(len(maps) for maps in self.table)
 
-    def window_geometry(self, input_shape: tuple[int, ...]) -> tuple[Size, Size, Size, Padding]:
+    def window_geometry(self, input_shape: tuple[int, ...]) -> Geometry:
         """Its own."""
         return self.window, 1, 1, "VALID"

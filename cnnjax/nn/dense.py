@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from cnnjax import ops
 from cnnjax.nn.initialisers import he_normal, zeros
-from cnnjax.nn.layer import Initialiser, Layer, Padding, Size, positions
+from cnnjax.nn.layer import Geometry, Initialiser, Layer, positions
 
 
 class Flatten(Layer):
@@ -22,7 +22,7 @@ class Flatten(Layer):
         """Applies the layer."""
         return x.reshape(x.shape[0], math.prod(x.shape[1:]))
 
-    def window_geometry(self, input_shape: tuple[int, ...]) -> tuple[Size, Size, Size, Padding]:
+    def window_geometry(self, input_shape: tuple[int, ...]) -> Geometry:
         """The flat vector holds, as a whole, everything that the map saw."""
         return input_shape[:-1], 1, 1, "VALID"
 

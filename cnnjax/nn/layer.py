@@ -1,19 +1,18 @@
 """What every layer says about itself, so that a table of costs can be read off a network."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as linen
 
+from cnnjax.ops.windows import Padding, PerAxis
+
 Initialiser = Callable[..., Any]
 """(key, shape, dtype) -> array."""
 
-Size = int | Sequence[int]
-"""One integer for every spatial axis, or one per axis."""
-
-Padding = str | int | Sequence[tuple[int, int]]
-"""As in `cnnjax.ops`: "VALID", "SAME", "CIRCULAR", "REFLECT", an int or (low, high) per axis."""
+Geometry = tuple[PerAxis, PerAxis, PerAxis, Padding]
+"""(window, stride, dilation, padding), each as `cnnjax.ops` takes it."""
 
 
 class Layer(linen.Module):
@@ -37,39 +36,16 @@ class Layer(linen.Module):
         """
         return 0
 
-    def window_geometry(self, input_shape: tuple[int, ...]) -> tuple[Size, Size, Size, Padding]:
+    def window_geometry(self, input_shape: tuple[int, ...]) -> Geometry:
         """The window through which an output position sees the input.
 
         Args:
           input_shape: (*space, channels) of the input.
 
         Returns:
-          (window, stride, dilation, padding), each as `cnnjax.ops` takes it.
+          Its size, stride, dilation and padding.
         """
         return 1, 1, 1, "VALID"
-
-
-def per_axis(value: Size, axes: int) -> tuple[int, ...]:
-    """One integer per axis.
-
-    Args:
-      value: An int, or one per axis.
-      axes: The number of spatial axes.
-
-    Returns:
-      `axes` integers.
-
-    Raises:
-      ValueError: A sequence of another length.
-
-    >>> per_axis(3, 2)
-    (3, 3)
-    """
-    if isinstance(value, int):
-        return (value,) * axes
-    if len(value) != axes:
-        raise ValueError(f"window={tuple(value)}: expected an integer or {axes} of them")
-    return tuple(value)
 
 
 def positions(shape: tuple[int, ...]) -> int:

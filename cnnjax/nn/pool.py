@@ -10,7 +10,8 @@ from jaxtyping import Array, Float
 
 from cnnjax import ops
 from cnnjax.nn.initialisers import zeros
-from cnnjax.nn.layer import Initialiser, Layer, Padding, Size, per_axis
+from cnnjax.nn.layer import Geometry, Initialiser, Layer
+from cnnjax.ops.windows import Padding, PerAxis, per_axis
 
 
 class MaxPool(Layer):
@@ -22,8 +23,8 @@ class MaxPool(Layer):
       padding: As in `ops.max_pool`.
     """
 
-    window: Size
-    stride: Size | None = None
+    window: PerAxis
+    stride: PerAxis | None = None
     padding: Padding = "VALID"
 
     @linen.compact
@@ -33,7 +34,7 @@ class MaxPool(Layer):
         """Applies the layer."""
         return ops.max_pool(jnp.asarray(x), self.window, stride=self.stride, padding=self.padding)
 
-    def window_geometry(self, input_shape: tuple[int, ...]) -> tuple[Size, Size, Size, Padding]:
+    def window_geometry(self, input_shape: tuple[int, ...]) -> Geometry:
         """Its own."""
         return self.window, self.window if self.stride is None else self.stride, 1, self.padding
 
@@ -47,8 +48,8 @@ class AveragePool(Layer):
       padding: As in `ops.average_pool`.
     """
 
-    window: Size
-    stride: Size | None = None
+    window: PerAxis
+    stride: PerAxis | None = None
     padding: Padding = "VALID"
 
     @linen.compact
@@ -60,7 +61,7 @@ class AveragePool(Layer):
             jnp.asarray(x), self.window, stride=self.stride, padding=self.padding
         )
 
-    def window_geometry(self, input_shape: tuple[int, ...]) -> tuple[Size, Size, Size, Padding]:
+    def window_geometry(self, input_shape: tuple[int, ...]) -> Geometry:
         """Its own."""
         return self.window, self.window if self.stride is None else self.stride, 1, self.padding
 
@@ -94,7 +95,7 @@ class BlurPool(Layer):
         """The fixed filter's taps, at every output."""
         return self.window ** (len(input_shape) - 1) * math.prod(output_shape)
 
-    def window_geometry(self, input_shape: tuple[int, ...]) -> tuple[Size, Size, Size, Padding]:
+    def window_geometry(self, input_shape: tuple[int, ...]) -> Geometry:
         """Its own."""
         return self.window, self.stride, 1, self.padding
 
@@ -109,7 +110,7 @@ class GlobalAveragePool(Layer):
         """Applies the layer."""
         return ops.global_average_pool(jnp.asarray(x))
 
-    def window_geometry(self, input_shape: tuple[int, ...]) -> tuple[Size, Size, Size, Padding]:
+    def window_geometry(self, input_shape: tuple[int, ...]) -> Geometry:
         """The whole map."""
         return input_shape[:-1], 1, 1, "VALID"
 
@@ -127,7 +128,7 @@ class Subsample(Layer):
       LeCun, Bottou, Bengio, Haffner (1998), section II.B.
     """
 
-    window: Size = 2
+    window: PerAxis = 2
     coefficient_init: Initialiser = initializers.constant(0.25)
     bias_init: Initialiser = zeros
 
@@ -144,8 +145,10 @@ class Subsample(Layer):
         self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]
     ) -> int:
         """One for every connection, as the reference counts, though a map shares its weight."""
-        return math.prod(per_axis(self.window, len(input_shape) - 1)) * math.prod(output_shape)
+        return math.prod(per_axis("window", self.window, len(input_shape) - 1)) * math.prod(
+            output_shape
+        )
 
-    def window_geometry(self, input_shape: tuple[int, ...]) -> tuple[Size, Size, Size, Padding]:
+    def window_geometry(self, input_shape: tuple[int, ...]) -> Geometry:
         """Its own."""
         return self.window, self.window, 1, "VALID"

@@ -76,5 +76,6 @@ def locally_connected(
     ]
     positions = reduce(lambda a, b: a * b, out)
     patches = jnp.concatenate(seen, -1).reshape(x.shape[0], positions, patch)
-    weights = kernel.reshape(positions, patch, -1)
-    return jnp.einsum("bop,opf->bof", patches, weights).reshape(x.shape[0], *out, -1)
+    weights = kernel.reshape(positions, patch, kernel.shape[-1])
+    features = jnp.einsum("bop,opf->bof", patches, weights)
+    return features.reshape(x.shape[0], *out, kernel.shape[-1])

@@ -120,8 +120,10 @@ def local_contrast_normalise(
     if epsilon <= 0:
         raise ValueError(f"epsilon={epsilon}: expected a number > 0")
     filters = [_gaussian(n, n / 4 if deviation is None else deviation) for n in windows]
-    centred = x - _smooth(x, filters)
+    # ε² is 0 in half precision.
+    exact = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    centred = exact - _smooth(exact, filters)
     # The floor is put under the square: the root of 0 has an infinite slope.
     contrast = jnp.sqrt(jnp.maximum(_smooth(jnp.square(centred), filters), epsilon**2))
     typical = jnp.mean(contrast, tuple(range(1, x.ndim - 1)), keepdims=True)
-    return centred / jnp.maximum(contrast, typical)
+    return (centred / jnp.maximum(contrast, typical)).astype(x.dtype)

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Num, UInt32
+from jaxtyping import Array, Float, Num, Shaped, UInt32
 
 
 def unit(images: Num[Array | np.ndarray, "*shape"]) -> Float[Array, "*shape"]:
@@ -23,6 +23,27 @@ def unit(images: Num[Array | np.ndarray, "*shape"]) -> Float[Array, "*shape"]:
     if images.dtype == np.uint8:
         return jnp.asarray(images, jnp.float32) / 255.0
     return jnp.asarray(images, jnp.float32)
+
+
+def floats(
+    values: Shaped[Array | np.ndarray, "*shape"], name: str = "image"
+) -> Float[Array, "*shape"]:
+    """Gives floats as they are; whole numbers would be cut off at 1, or wrap round.
+
+    Args:
+      values: Floats of any precision.
+      name: What they are called, for the error's wording.
+
+    Returns:
+      The same.
+
+    Raises:
+      ValueError: They are not floats.
+    """
+    values = jnp.asarray(values)
+    if not jnp.issubdtype(values.dtype, jnp.floating):
+        raise ValueError(f"{name} of type {values.dtype}: expected floats; `unit` makes them")
+    return values
 
 
 def whole(values: Float[Array | np.ndarray, "*shape"]) -> UInt32[Array, "*shape"]:

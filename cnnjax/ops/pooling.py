@@ -17,6 +17,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from cnnjax.ops.pixels import floats
 from cnnjax.ops.windows import (
     Padding,
     Pairs,
@@ -168,7 +169,7 @@ def max_pool(
     >>> max_pool(np.array([1, 3, 2, 2], np.float32).reshape(1, 4, 1), 2).ravel().tolist()
     [3.0, 2.0]
     """
-    x = jnp.asarray(x)
+    x = floats(x, "x")
     windows, strides, pairs = prepare(x, window, stride, padding)
     wide = pad(x, pairs, padding, fill=-np.inf)
     return _over_windows(_maximum, wide, windows, strides)
@@ -216,7 +217,7 @@ def average_pool(
     >>> average_pool(np.array([1, 3, 2, 2], np.float32).reshape(1, 4, 1), 2).ravel().tolist()
     [2.0, 2.0]
     """
-    x = jnp.asarray(x)
+    x = floats(x, "x")
     windows, strides, pairs = prepare(x, window, stride, padding)
     total = _over_windows(_total, pad(x, pairs, padding), windows, strides)
     space = x.shape[1:-1]
@@ -258,7 +259,7 @@ def l2_pool(
     >>> l2_pool(np.array([3, 4, 0, 0], np.float32).reshape(1, 4, 1), 2).ravel().tolist()
     [5.0, 0.0]
     """
-    x = jnp.asarray(x)
+    x = floats(x, "x")
     windows, strides, pairs = prepare(x, window, stride, padding)
     total = _over_windows(_total, jnp.square(pad(x, pairs, padding)), windows, strides)
     # The square root is kept away from 0, where its slope is infinite, on both sides of the choice.

@@ -21,7 +21,8 @@ def sparse_cross_correlate(
     Args:
       x: Images or signals, channels last.
       kernel: A window for each connection, in the order of the table.
-      table: For each output map, the input maps it is connected to.
+      table: For each output map, the input maps it is connected to, from 0; one that is named twice
+        has two windows.
 
     Returns:
       The features at each position where the window fits.
@@ -36,8 +37,9 @@ def sparse_cross_correlate(
     """
     sources = np.concatenate([np.asarray(maps, int) for maps in table])
     targets = np.repeat(np.arange(len(table)), [len(maps) for maps in table])
-    if sources.max() >= x.shape[-1]:
-        raise ValueError(f"table: names input map {sources.max()}, the input has {x.shape[-1]}")
+    for source in (sources.min(), sources.max()):
+        if not 0 <= source < x.shape[-1]:
+            raise ValueError(f"table: names input map {source}, the input has {x.shape[-1]}")
     if kernel.shape[-1] != len(sources):
         raise ValueError(
             f"kernel.shape={kernel.shape}: expected (*window, {len(sources)}), the table's number "
@@ -45,4 +47,4 @@ def sparse_cross_correlate(
         )
     # The missing connections are zeros: one dense kernel is faster than many small ones.
     dense = jnp.zeros((*kernel.shape[:-1], x.shape[-1], len(table)), kernel.dtype)
-    return cross_correlate(jnp.asarray(x), dense.at[..., sources, targets].set(kernel))
+    return cross_correlate(jnp.asarray(x), dense.at[..., sources, targets].add(kernel))

@@ -4,7 +4,7 @@ Everything here is arithmetic on Python integers, done once while a program is t
 `pad`, which widens an array.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import jax.numpy as jnp
 import numpy as np
@@ -37,11 +37,10 @@ def per_axis(name: str, value: PerAxis, axes: int, *, least: int = 1) -> tuple[i
     >>> per_axis("stride", 2, 3)
     (2, 2, 2)
     """
-    values: tuple[int, ...]
-    values = (int(value),) * axes if isinstance(value, int | np.integer) else tuple(value)
+    values = tuple(value) if isinstance(value, Iterable) else (value,) * axes
     whole = all(isinstance(v, int | np.integer) and not isinstance(v, bool) for v in values)
     if not whole or any(v < least for v in values):
-        raise ValueError(f"{name}={value}: expected an integer ≥ {least}, or one for each axis")
+        raise ValueError(f"{name}={value!r}: expected an integer ≥ {least}, or one for each axis")
     if len(values) != axes:
         raise ValueError(f"{name}={value}: expected one integer for each of the {axes} axes")
     return tuple(int(v) for v in values)
@@ -107,11 +106,11 @@ def explicit_padding(
         choose("padding", padding, PADDINGS)
         every = zip(sizes, windows, strides, dilations, strict=True)
         return tuple(_amounts(*one, padding) for one in every)
-    if isinstance(padding, int | np.integer):
+    if not isinstance(padding, Iterable):
         both = per_axis("padding", padding, 1, least=0)[0]
         return ((both, both),) * axes
     pairs = tuple(padding)
-    if len(pairs) != axes or any(isinstance(pair, int | np.integer) for pair in pairs):
+    if len(pairs) != axes or not all(isinstance(pair, Iterable) for pair in pairs):
         raise ValueError(f"padding={padding}: expected one (low, high) for each of the {axes} axes")
     return tuple(
         (low, high) for low, high in (per_axis("padding", pair, 2, least=0) for pair in pairs)

@@ -17,7 +17,8 @@ def picture(height=9, width=7, channels=3, seed=0):
 @pytest.mark.parametrize(
     ("op", "options", "message"),
     [
-        (gaussian_blur, {"sigma": -1.0}, r"sigma=-1\.0: expected .* within \[0, inf\]"),
+        (gaussian_blur, {"sigma": -1.0}, r"sigma=-1\.0: expected .* within \[0, inf\)"),
+        (gaussian_blur, {"sigma": (0.0, np.inf)}, r"sigma=\(0\.0, inf\): expected .* \[0, inf\)"),
         (gaussian_blur, {"sigma": (2.0, 1.0)}, "sigma="),
         (motion_blur, {"length": -1.0}, r"length=-1\.0: expected"),
         (motion_blur, {"angle": (1.0, 0.0)}, "angle="),

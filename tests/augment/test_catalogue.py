@@ -261,6 +261,16 @@ def test_one_channel_alone_and_in_half_precision(name):
     np.testing.assert_array_equal(one(KEY, wholes[0], 0.0), unchanged(name, wholes[0]))
 
 
+def test_whole_numbers_are_refused_or_moved_as_they_are(name, unchecked):
+    whole = (255 * subjects(name)[0]).astype(np.uint8)
+    if name in {"crop", "horizontal_flip", "vertical_flip"}:
+        expected = changing(name)(KEY, whole / 255)
+        np.testing.assert_allclose(changing(name)(KEY, whole) / 255, expected, atol=1e-6)
+    else:
+        with pytest.raises(ValueError, match=r"of type uint8: expected floats"):
+            changing(name)(KEY, whole)
+
+
 def test_the_neutral_parameters_are_exact(name):
     example = subjects(name)[0]
     if getattr(augment, name).__module__ == colour.__name__:

@@ -77,6 +77,25 @@ def test_the_one_resample_is_the_move_of_all_of_them():
     np.testing.assert_array_equal(made("sequence", told, 0.7), expected)
 
 
+@pytest.mark.parametrize("name", ["crop", "rotate"])
+def test_a_motion_keeps_its_border_beside_one_of_another(name):
+    options = {"crop": {"padding": 2, "position": 0.0}, "rotate": {"degrees": 0.0}}
+    options[name]["border"] = "edge"
+    white = np.ones((2, 12, 10, 1), np.float32)
+    out = augment.build("sequence", **options)(KEY, white, np.zeros(2, np.int32))
+    expected = np.ones_like(white)
+    if name == "rotate":  # the crop's rim is black, whatever the rotation reads beyond it
+        expected[:, :2] = expected[:, :, :2] = 0
+    np.testing.assert_array_equal(out, expected)
+
+
+def test_a_crop_of_the_same_border_joins_the_resample():
+    options = {"crop": {"padding": 2, "border": "edge"}, "rotate": {"border": "edge"}}
+    assert resamples(augment.build("sequence", **options)) == resamples(
+        augment.build("sequence", rotate={"border": "edge"})
+    )
+
+
 def test_one_of_gives_each_image_one_of_them():
     told = {"brighten": {"offset": -1.0}, "invert": {"probability": 1.0}}
     images, _ = batch()

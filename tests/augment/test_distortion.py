@@ -289,6 +289,10 @@ def test_anything_but_images_and_signals_is_refused():
         ({"alpha": (1.0, 2.0, 3.0)}, "expected a number or a pair"),
         ({"rotation_or_shear": True}, "shear=0.1: expected 0 with rotation_or_shear"),
         ({"rotatoin": 3.0}, "augment.ranges='rotatoin': did you mean 'rotation'?"),
+        ({"rotation": True}, "rotation=True: expected a number ≥ 0"),
+        ({"rotation_or_shear": "no"}, "rotation_or_shear='no': expected true or false"),
+        ({"gentle_labels": (1, "7")}, "gentle_labels=(1, '7'): expected whole numbers"),
+        ({"gentle_labels": 7.5}, "gentle_labels=7.5: expected whole numbers, such as (1, 7)"),
     ],
 )
 def test_bad_ranges_are_user_errors(ranges, message):
@@ -326,3 +330,4 @@ def test_policies_are_plain_values():
     assert policy.alpha == (30.0, 40.0)
     assert hash(policy) == hash(dataclasses.replace(policy))
     assert policy == augment.build("ciresan", alpha=(30.0, 40.0), gentle_labels=(4,))
+    assert policy == augment.build("ciresan", alpha=(30.0, 40.0), gentle_labels=4)

@@ -157,6 +157,15 @@ def test_segments_are_replaced_as_often_as_they_should_and_whole():
         assert np.all(own.all(1) | ~own.any(1))
 
 
+@pytest.mark.parametrize(
+    ("shape", "segments"), [((2, 400, 1), 10), ((300, 1, 1), 64), ((24, 32, 1), 12)]
+)
+def test_there_are_about_as_many_segments_as_were_asked_for(shape, segments):
+    image = np.random.default_rng(0).random(shape).astype(np.float32)
+    flat = flatten(KEY, image, probability=1.0, segments=segments, compactness=100.0)
+    assert segments / 1.1 <= len(np.unique(flat)) <= segments * 1.1
+
+
 def test_segments_are_about_those_of_scikit_images_slic():
     image = skimage.transform.resize(skimage.data.astronaut(), (66, 64), anti_aliasing=True)
     image = image.astype(np.float32)

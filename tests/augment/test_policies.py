@@ -91,6 +91,13 @@ def test_the_same_key_gives_the_same_bits_and_another_key_others(policy):
     assert np.any(first != np.asarray(compiled(jax.random.key(1), images, labels, 1.0)))
 
 
+def test_half_precision_stays_half_precision(policy):
+    plain, _, _ = policy
+    images, labels = real()
+    halves = jax.ShapeDtypeStruct(images.shape, jnp.float16)
+    assert jax.eval_shape(plain, KEY, halves, labels).dtype == jnp.float16
+
+
 def test_a_strength_for_each_image(policy):
     _, compiled, _ = policy
     images, labels = real()
@@ -222,11 +229,18 @@ def test_a_chain_of_motions_is_one_resample():
     assert text.count("gather[") == separate.count("gather[")
 
 
+SMALLER = functools.partial(augment.crop, new_size=(1, 2))
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
         (lambda: SomeOf(OPERATIONS, least=2, most=1), "least=2, most=1: expected"),
         (lambda: SomeOf(OPERATIONS, most=9), "most=9: expected"),
+        (lambda: RandAugment(OPERATIONS, rounds=0), "rounds=0: expected a whole number ≥ 1"),
+        (lambda: AugMix(OPERATIONS, width=0), "width=0: expected a whole number ≥ 1"),
+        (lambda: AugMix(OPERATIONS, depth=0), "depth=0: expected a whole number ≥ 1"),
+        (lambda: AugMix(OPERATIONS, alpha=0.0), "alpha=0.0: expected a number above 0"),
         (lambda: Sequence(())(KEY, *zeros(2)), "operations=.*at least one"),
         (lambda: OneOf(())(KEY, *zeros(2)), "operations=.*at least one"),
         (lambda: move(KEY, zeros(1)[0][0], draws=()), "at least one"),
@@ -242,8 +256,21 @@ def test_a_chain_of_motions_is_one_resample():
             lambda: AugMix(SIGNAL_OPERATIONS)(KEY, jnp.zeros((2, 40, 1)), jnp.zeros(2, int)),
             r"^images of shape \(2, 40, 1\): expected \(batch, height, width, channels\)$",
         ),
+        *(
+            (
+                lambda policy=policy: policy((augment.rotate, SMALLER))(KEY, *zeros(2)),
+                r"^crop makes \(1, 2, 1\) of \(2, 3, 1\): expected the same size of every oper",
+            )
+            for policy in (OneOf, RandAugment, TrivialAugment, AugMix)
+        ),
     ],
 )
 def test_bad_input_is_refused(make, words):
     with pytest.raises(ValueError, match=words):
         make()
+
+
+def test_mixtures_of_whole_numbers_are_refused(unchecked):
+    images, labels = real()
+    with pytest.raises(ValueError, match=r"^images of type uint8: expected floats"):
+        AugMix((augment.horizontal_flip,))(KEY, (255 * images).astype(np.uint8), labels)

@@ -100,12 +100,25 @@ def test_other_bad_inputs_are_refused():
         augment.crop(KEY, picture(), padding=-1)
     with pytest.raises(ValueError, match="border='zero': expected one of constant"):
         augment.crop(KEY, picture(), padding=1, border="zero")
-    with pytest.raises(ValueError, match=r"sigma=0.5: expected a number .* within \[1, inf\]"):
+    with pytest.raises(ValueError, match=r"sigma=0.5: expected a number .* within \[1, inf\)"):
         augment.elastic(KEY, picture(), sigma=0.5)
     with pytest.raises(ValueError, match="order='cubic'"):
         augment.rotate(KEY, picture(), order="cubic")
     with pytest.raises(ValueError, match="border='zero'"):
         augment.rotate(KEY, picture(), border="zero")
+
+
+@pytest.mark.parametrize("degrees", [np.inf, (0.0, np.inf), np.nan])
+def test_an_infinite_angle_is_refused(degrees):
+    with pytest.raises(ValueError, match=r"degrees=.*(inf|nan).*: expected .* of finite numbers"):
+        augment.rotate(KEY, picture(), degrees=degrees)
+
+
+@pytest.mark.parametrize("fill", [255, -0.5, np.nan])
+@pytest.mark.parametrize("name", ["rotate", "crop"])
+def test_a_fill_on_another_scale_is_refused(name, fill):
+    with pytest.raises(ValueError, match=r"fill=.*: expected a number within \[0, 1\]"):
+        function(name)(KEY, picture(), fill=fill)
 
 
 def by_scipy(image, forward, shift=(0.0, 0.0)):

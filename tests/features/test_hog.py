@@ -78,6 +78,24 @@ def test_a_flat_image_gives_zeros_and_a_finite_gradient():
     assert np.all(np.isfinite(jax.grad(lambda x: jnp.sum(features.hog(x)))(flat)))
 
 
+def test_half_precision_is_single_precision_rounded():
+    images = np.random.default_rng(4).random((2, 16, 16, 1)).astype(np.float16)
+    images[:, :, 8:] = 0.5
+    found = features.hog(images)
+    assert found.dtype == np.float16
+    expected = features.hog(images.astype(np.float32)).astype(np.float16)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_no_images_have_no_features():
+    assert features.hog(jnp.zeros((0, 28, 28, 1))).shape == (0, 1296)
+
+
+def test_whole_numbers_are_refused(unchecked):
+    with pytest.raises(ValueError, match=r"^images of type uint8: expected floats"):
+        features.hog(np.zeros((1, 12, 12, 1), np.uint8))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -140,6 +140,24 @@ def test_a_lone_dot_and_a_dash_are_left_as_they_are():
     np.testing.assert_allclose(features.normalise_size(images[:1]), images[:1], atol=1e-6)
 
 
+@pytest.mark.parametrize("size", [28, 224])
+def test_grey_dots_and_dashes_anywhere_are_only_centred(size):
+    generator = np.random.default_rng(0)
+    images = np.zeros((60, size, size, 1), np.float32)
+    for image, length in zip(images, generator.integers(2, size // 2, 60), strict=True):
+        y, x = generator.integers(size), generator.integers(size - length)
+        image[y, x : x + length, 0] = generator.random(length)
+    np.testing.assert_allclose(features.deskew(images), features.centre(images), atol=1e-6)
+    dots = np.where(images == images.max((1, 2, 3), keepdims=True), images, 0)
+    np.testing.assert_allclose(features.normalise_size(dots), features.centre(dots), atol=1e-6)
+
+
+def test_a_second_row_however_faint_has_a_slant():
+    images = np.zeros((1, 28, 28, 1), np.float32)
+    images[0, 10, :20], images[0, 11, 25] = 1, 1 / 255
+    assert np.abs(features.deskew(images) - features.centre(images)).max() > 0.01
+
+
 def test_moments_of_nothing():
     found = features.moments(jnp.zeros((1, 5, 8, 1)))
     assert found.mass.tolist() == [0]

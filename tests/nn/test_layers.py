@@ -183,6 +183,18 @@ def test_activations_by_name():
         nn.activation("scaled-tanh")
 
 
-def test_a_window_for_the_wrong_number_of_axes_is_refused():
-    with pytest.raises(ValueError, match=r"window=\(3, 3\): expected an integer or 1 of them"):
-        nn.Conv(2, (3, 3)).init(jax.random.key(0), jnp.ones((1, 8, 1)))
+def test_what_is_wrong_with_a_window_is_told_by_its_name():
+    x, key = jnp.ones((1, 8, 1)), jax.random.key(0)
+    with pytest.raises(
+        ValueError, match=r"window=\(3, 3\): expected one integer for each of the 1"
+    ):
+        nn.Conv(2, (3, 3)).init(key, x)
+    with pytest.raises(
+        ValueError, match=r"stride=\(2, 2\): expected one integer for each of the 1"
+    ):
+        nn.LocallyConnected(2, 3, stride=(2, 2)).init(key, x)
+
+
+def test_a_window_may_be_an_integer_of_numpy(unchecked):
+    variables = nn.Conv(2, np.int64(3)).init(jax.random.key(0), jnp.ones((1, 8, 8, 1)))
+    assert variables["params"]["kernel"].shape == (3, 3, 1, 2)

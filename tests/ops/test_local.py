@@ -39,6 +39,11 @@ def test_with_weights_of_its_own_it_is_that_of_lax():
     np.testing.assert_array_equal(ops.locally_connected(x, kernel, window=(3, 2)), expected)
 
 
+def test_no_images_have_no_features():
+    x, kernel = np.zeros((0, 6, 5, 2), np.float32), integers(4, 4, 3 * 2 * 2, 3)
+    assert ops.locally_connected(x, kernel, window=(3, 2)).shape == (0, 4, 4, 3)
+
+
 def test_gradients_and_programs():
     with jax.enable_x64(True):
         rng = np.random.default_rng(0)

@@ -60,6 +60,15 @@ def test_a_flat_image_has_no_contrast_and_a_finite_gradient():
     assert np.isfinite(gradient).all()
 
 
+def test_half_precision_has_a_floor_too():
+    x = random(2, 9, 9, 1).astype(np.float16)
+    x[1] = 0.5
+    found = ops.local_contrast_normalise(x, window=3)
+    assert found.dtype == np.float16
+    expected = ops.local_contrast_normalise(x.astype(np.float32), window=3)
+    np.testing.assert_array_equal(found, expected.astype(np.float16))
+
+
 def test_signals_and_volumes():
     assert ops.local_contrast_normalise(random(1, 12, 2), window=5).shape == (1, 12, 2)
     assert ops.local_response_normalise(random(1, 2, 2, 2, 4)).shape == (1, 2, 2, 2, 4)

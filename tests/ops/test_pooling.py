@@ -154,6 +154,12 @@ def test_without_positions_there_is_nothing_to_pool(pool):
         pool(np.zeros((2, 3), np.float32))
 
 
+@pytest.mark.parametrize("pool", POOLS)
+def test_whole_numbers_are_refused(pool, unchecked):
+    with pytest.raises(ValueError, match=r"^x of type int32: expected floats"):
+        pool(np.ones((1, 4, 4, 1), np.int32), 2)
+
+
 def test_average_pool_leaves_a_constant_alone_at_the_borders():
     x = np.full((1, 5, 5, 1), 3, np.float32)
     np.testing.assert_allclose(ops.average_pool(x, 3, stride=1, padding="SAME"), x, rtol=1e-6)

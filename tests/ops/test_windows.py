@@ -78,9 +78,14 @@ def test_explicit_padding_of_each_kind():
         ({"padding": -1}, "padding=-1: expected an integer ≥ 0"),
         ({"padding": ((1, 1),)}, r"padding=\(\(1, 1\),\): expected one \(low, high\)"),
         ({"padding": "SAEM"}, "padding='SAEM': did you mean 'SAME'"),
+        ({"window": "3"}, "window='3': expected an integer ≥ 1"),
+        ({"stride": 2.0}, r"stride=2\.0: expected an integer ≥ 1"),
+        ({"stride": True}, "stride=True: expected an integer ≥ 1"),
+        ({"dilation": None}, "dilation=None: expected an integer ≥ 1"),
+        ({"padding": 2.0}, r"padding=2\.0: expected an integer ≥ 0"),
     ],
 )
-def test_errors_name_the_argument_its_value_and_what_was_expected(arguments, message):
+def test_errors_name_the_argument_its_value_and_what_was_expected(arguments, message, unchecked):
     with pytest.raises(ValueError, match=message):
         ops.explicit_padding((9, 8), **{"window": 3, **arguments})
 
