@@ -114,14 +114,15 @@ class Distortion:
         self,
         key: PRNGKeyArray,
         labels: Int[Array | np.ndarray, " batch"],
-        strength: Number | Float[Array, ""] = 1.0,
+        strength: Number | Float[Array, ""] | Float[Array, " batch"] = 1.0,
     ) -> Draw:
         """Draws one number of each kind for each label: what the geometry of a batch is made from.
 
         Args:
           key: The random key.
           labels: The images' classes.
-          strength: Factor on the ranges, at least 0, may be traced.
+          strength: Factor on the ranges, at least 0, may be traced; one for all images or one for
+            each.
 
         Returns:
           The draws: what `motions` makes its matrices and fields from.
@@ -165,7 +166,7 @@ class Distortion:
         key: PRNGKeyArray,
         images: Float[Array | np.ndarray, "batch *space channels"],
         labels: Int[Array | np.ndarray, " batch"],
-        strength: Number | Float[Array, ""] = 1.0,
+        strength: Number | Float[Array, ""] | Float[Array, " batch"] = 1.0,
     ) -> Float[Array, "batch *space channels"]:
         """Distorts a batch.
 
@@ -174,7 +175,8 @@ class Distortion:
           images: (batch, height, width, channels) images, or (batch, length, channels) signals,
             which are shifted, scaled and deformed along their length.
           labels: The images' classes, for `gentle_labels`.
-          strength: Factor on all ranges, at least 0, may be traced.
+          strength: Factor on all ranges, at least 0, may be traced; one for all images or one for
+            each.
 
         Returns:
           The distorted images.
@@ -199,7 +201,7 @@ class Distortion:
         key: PRNGKeyArray,
         labels: Int[Array | np.ndarray, " batch"],
         size: tuple[int, int],
-        strength: Number | Float[Array, ""] = 1.0,
+        strength: Number | Float[Array, ""] | Float[Array, " batch"] = 1.0,
     ) -> Motion:
         """Draws how a batch moves: pixel q of a result shows A·q + d(q), in the image's pixels.
 
@@ -207,7 +209,8 @@ class Distortion:
           key: The random key; with the same one the images themselves move so.
           labels: The images' classes.
           size: (height, width) of the images, in pixels.
-          strength: Factor on the ranges, at least 0, may be traced.
+          strength: Factor on the ranges, at least 0, may be traced; one for all images or one for
+            each.
 
         Returns:
           One motion for each image, along the first axis of its steps, for

@@ -2,8 +2,9 @@
 
 A policy is called as a training step calls it, `policy(key, images, labels, strength)`. What it is
 made of are operations of the catalogue, `operation(key, image, *, strength)` for one image, with
-their ranges set by functools.partial, or other policies. The strength is one number or one for each
-image, at least 0, and traced: another value compiles nothing again, and 0 gives the images back.
+their ranges set by functools.partial, or other policies, told by taking `labels`. The strength is
+one number or one for each image, at least 0, and traced: another value compiles nothing again, and
+0 gives the images back.
 Signals, (batch, length, channels), go through `operation(key, signal, *, strength)` likewise; what
 an operation calls its second argument says which of the two it takes. Only AugMix, which clips to
 [0, 1], is for images alone.
@@ -314,13 +315,10 @@ class AugMix:
         return jnp.clip(mixed_images, 0.0, 1.0).astype(images.dtype)
 
 
-POLICIES = (Sequence, OneOf, SomeOf, RandAugment, TrivialAugment, AugMix)
-
-
 def _apply(
     operation: Callable, key: PRNGKeyArray, images: Images, labels: Labels, strength: Strength
 ) -> Array:
-    if isinstance(operation, POLICIES):
+    if "labels" in inspect.signature(operation).parameters:  # a policy
         return operation(key, images, labels, strength)
     _check_shape(operation, jnp.shape(images))
     one = lambda key, image, strength: operation(key, image, strength=strength)  # noqa: E731

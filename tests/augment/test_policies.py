@@ -98,6 +98,19 @@ def test_half_precision_stays_half_precision(policy):
     assert jax.eval_shape(plain, KEY, halves, labels).dtype == jnp.float16
 
 
+def test_a_distortion_is_a_policy_like_any():
+    images, labels = real(6)
+    distortion = augment.build("affine_elastic", alpha=(10.0, 20.0), sigma=(3.0, 4.0))
+    key = jax.random.split(KEY, 1)[0]
+    np.testing.assert_array_equal(
+        Sequence((distortion,))(KEY, images, labels, 0.5), distortion(key, images, labels, 0.5)
+    )
+    strengths = jnp.array([0.0, 1.0, 0.0, 1.0, 0.0, 1.0])
+    out = np.asarray(OneOf((distortion, augment.rotate))(KEY, images, labels, strengths))
+    np.testing.assert_array_equal(out[::2], images[::2])
+    assert (np.abs(out - images)[1::2].max(axis=(1, 2, 3)) > 0.05).all()
+
+
 def test_a_strength_for_each_image(policy):
     _, compiled, _ = policy
     images, labels = real()
