@@ -428,10 +428,10 @@ def terminal_table(frame: "pd.DataFrame", choose: Sequence[str] = ()) -> str:
     names = {name.rpartition(".")[2] for name in choose}
     contest = [name for name in CELL if name.removeprefix("augment_") not in names]
     diverged = ~frame.groupby(contest)["chosen"].transform("any")
-    # What validation chose for a route is one value; only what was left to compare needs a column.
     kept = frame[frame["chosen"] | diverged]
+    # What validation chose is one value; only what was left to compare needs a column.
     free = ("augment_strength", "learning_rate", "weight_decay", "label_smoothing")
-    shown += [name for name in free if _varies_within_labels(kept, name)]
+    shown += [name for name in free if name in contest and _varies_within_labels(kept, name)]
     head = ["route", *(name.replace("_", " ") for name in shown), "accuracy %", "errors"]
     damage = corruption_summary(frame)
     damage = damage[damage["corruption"] == ""]
@@ -446,7 +446,9 @@ def terminal_table(frame: "pd.DataFrame", choose: Sequence[str] = ()) -> str:
 
     lines = [head]
     cells = kept[list(CELL)].drop_duplicates()
-    for cell in cells.to_dict("records"):
+    order = kept.groupby(["route", "label"], sort=False).ngroup()
+    cells = cells.assign(order=order).sort_values(["order", *shown], kind="stable")
+    for cell in cells[list(CELL)].to_dict("records"):
         part, own = _where(frame, cell), _where(areas, cell)
         own = own[~own["initial"]]
         done = part[part["chosen"] & (part["status"] == "done") & ~part["initial"]]
@@ -456,7 +458,7 @@ def terminal_table(frame: "pd.DataFrame", choose: Sequence[str] = ()) -> str:
         lines.append(
             [
                 first["label"],
-                *(f"{first[name]:g}" for name in shown),
+                *(_told(first, name) for name in shown),
                 percent(interval(done["accuracy"])),
                 _plain(done["errors"].mean(), "{:.1f}"),
                 *(
@@ -605,6 +607,12 @@ def _where(frame: "pd.DataFrame", cell: Mapping[Any, Any]) -> "pd.DataFrame":
 def _varies_within_labels(frame: "pd.DataFrame", column: str) -> bool:
     ends = frame.groupby(["route", "label"])[column].agg(["min", "max"])
     return bool((ends["min"] < ends["max"]).any())
+
+
+def _told(row: "pd.Series", column: str) -> str:
+    # What is not distorted has no strength.
+    unread = column == "augment_strength" and row["augment"] == "none"
+    return "–" if unread else f"{row[column]:g}"
 
 
 def _plain(value: float, form: str) -> str:

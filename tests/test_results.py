@@ -266,10 +266,20 @@ def _shifted(rows: list[dict], shift: float) -> list[dict]:
 
 
 def test_the_terminal_table_tells_strengths_apart():
-    frame = table(row(augment_strength=0.5), row(augment_strength=1.0, accuracy=0.7))
-    lines = results.terminal_table(frame).splitlines()
-    assert "augment strength" in lines[0]
-    assert [line.split()[1:3] for line in lines[2:4]] == [["0.5", "90.00"], ["1", "70.00"]]
+    distorted = {"augment": "affine", "label": "distorted"}
+    frame = table(
+        row(augment="none", augment_strength=0.5),
+        # Validation chose other rates for other strengths, the greater strength's comes first.
+        row(**distorted, augment_strength=1.0, learning_rate=1e-3, accuracy=0.7),
+        row(**distorted, augment_strength=0.5, learning_rate=3e-3, accuracy=0.8),
+    )
+    lines = results.terminal_table(frame, ("optimizer.learning_rate",)).splitlines()
+    assert lines[0].split()[:5] == ["route", "augment", "strength", "accuracy", "%"]
+    assert [line.split()[1:3] for line in lines[2:5]] == [
+        ["–", "90.00"],
+        ["0.5", "80.00"],
+        ["1", "70.00"],
+    ]
 
 
 @pytest.mark.parametrize(
