@@ -22,7 +22,8 @@ def one_by_one(function: Callable[..., Array]) -> Callable[..., Array]:
       The function, of the same arguments.
 
     >>> import jax, jax.numpy as jnp
-    >>> jax.vmap(one_by_one(jnp.convolve))(jnp.eye(2), jnp.array([[1.0, 2.0], [3.0, 4.0]])).tolist()
+    >>> weighted = one_by_one(lambda x, weights: jnp.convolve(x, weights))
+    >>> jax.vmap(weighted)(jnp.eye(2), jnp.array([[1.0, 2.0], [3.0, 4.0]])).tolist()
     [[1.0, 2.0, 0.0], [0.0, 3.0, 4.0]]
     """
     custom = custom_vmap(function)
