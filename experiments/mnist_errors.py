@@ -20,9 +20,9 @@ validation (--config.dataset.train_on=train) preferred its rate to 1e-3, in a la
 test set too. The strength and the decay of the distorted 800-unit network are validation's choice,
 made in three rounds; the test set was read after each, with 69, 54, 63 errors (decay 1e-4), 62, 63,
 56 (strength 1.6, decay 0.1; with 300 epochs 60, 61, 56) and the figures below. Cireşan's networks
-have the second round's setting. The LeNet-5 of 1998 has the modern one's; validation (2 seeds, 5,000
-digits) preferred its rate to 1e-3 with 72 errors against 82. The other numbers are the first that
-were tried.
+have the second round's setting. The LeNet-5 of 1998 has the modern one's; validation (2 seeds,
+5,000 digits) preferred its rate to 1e-3 with 72 errors against 82. The other numbers are the first
+that were tried.
 
 Errors of 10,000, three seeds, on two CPU cores that did other work too: LeNet-5 78, 84, 79 (82 s a
 seed), distorted 50, 46, 53 (216 s), of 1998 121, 123, 110 (127 s); MLP-800 147, 152, 152 (25 s),
