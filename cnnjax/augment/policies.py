@@ -40,6 +40,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from cnnjax.augment.draw import Image, Number, Scalar
 from cnnjax.augment.motion import Motion, compose, move_image
 from cnnjax.ops.pixels import floats
+from cnnjax.ops.stored import stored
 
 # Images (batch, height, width, channels) or signals (batch, length, channels).
 Images = Float[Array | np.ndarray, "batch *size channels"]
@@ -118,7 +119,8 @@ class Sequence:
           ValueError: An operation on images meets signals, or the other way round.
         """
         for each, operation in zip(_keys(key, self.operations), self.operations, strict=True):
-            images = _apply(operation, each, images, labels, strength)
+            # The next operation may read each value several times.
+            images = stored(_apply(operation, each, images, labels, strength))
         return jnp.asarray(images)
 
 

@@ -28,6 +28,7 @@ from cnnjax.augment.motion import Motion, compose, move_image
 from cnnjax.augment.transforms import LARGEST_CORNER, draw_perspective
 from cnnjax.augment.weather import octave_noise
 from cnnjax.ops.pixels import floats, unit
+from cnnjax.ops.stored import stored
 
 Size = tuple[int, int]
 Pictures = Num[Array | np.ndarray, "pictures picture_height picture_width channels"]
@@ -264,10 +265,7 @@ def compose_scene(
     ahead = _over(shapes * in_front)
     ground = ground * behind.gap[..., None] + behind.seen
     far_and_near = jnp.concatenate([ground, ahead.seen, 1 - ahead.gap[..., None]], -1)
-    # Without the barriers the compiler draws all of it anew for each pixel that is fetched.
-    far_and_near = jax.lax.optimization_barrier(far_and_near)
-    far_and_near = move_image(far_and_near, view, border="reflect")
-    far_and_near = jax.lax.optimization_barrier(far_and_near)
+    far_and_near = stored(move_image(far_and_near, view, border="reflect"))
     ground, near, hidden = jnp.split(far_and_near, [channels, 2 * channels], -1)
 
     def place(u: Array) -> Motion:
@@ -276,7 +274,7 @@ def compose_scene(
 
     motion = jax.vmap(place)(each[:, :4])
     layers = jnp.concatenate([objects * texture, masks[..., None]], -1)
-    layers = jax.vmap(move_image)(layers, motion)
+    layers = stored(jax.vmap(move_image)(layers, motion))
     middle = _over(layers)
 
     image = (ground * middle.gap[..., None] + middle.seen) * (1 - hidden) + near

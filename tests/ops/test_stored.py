@@ -1,0 +1,41 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cnnjax.ops.stored import stored
+
+X = np.linspace(-1, 1, 24, dtype=np.float32).reshape(4, 6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, jnp.bfloat16])
+@pytest.mark.parametrize("shape", [(4, 6), (24,), (), (0, 3)])
+def test_the_values_are_the_same_plain_under_jit_and_under_vmap(shape, dtype):
+    x = jnp.zeros(shape, dtype) if 0 in shape else jnp.resize(X, shape).astype(dtype)
+    ways = [stored(x), jax.jit(stored)(x), *([jax.vmap(stored)(x)] if shape else [])]
+    for found in ways:
+        assert found.dtype == x.dtype
+        np.testing.assert_array_equal(np.asarray(found, float), np.asarray(x, float))
+
+
+def test_a_batch_has_one_branch_on_the_cpu_and_none_elsewhere(monkeypatch):
+    def compiled():
+        # A function of its own each time: jax remembers what it traced.
+        function = jax.vmap(jax.vmap(lambda row: stored(jnp.sin(row))))
+        return jax.jit(function).lower(X.reshape(2, 2, 6)).compile().as_text()
+
+    assert compiled().count(" conditional(") == 1
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert " conditional(" not in compiled()
+
+
+def test_it_is_differentiated_as_the_identity():
+    loss = lambda x: jnp.sum(jax.vmap(stored)(x) ** 3)  # noqa: E731
+    np.testing.assert_allclose(jax.grad(loss)(X), 3 * X**2, rtol=1e-6)
+    np.testing.assert_allclose(jax.jvp(stored, (X,), (2 * X,))[1], 2 * X)
+
+
+def test_what_is_not_a_number_stays_so():
+    broken = X.copy()
+    broken[0, 0] = np.nan
+    assert np.isnan(stored(broken)).all()
