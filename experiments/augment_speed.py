@@ -19,10 +19,11 @@ the peer's images a second, and above 1 we are faster. Peers that are not instal
 `pip install -c constraints.txt -e '.[bench]'`. `--only=rotate,elastic` times these two. The table
 goes to the terminal and, with the figures of every round, to `--out`.
 
-Measured on two quiet cores in 9 minutes: experiments/augment_speed.md. At 32×32×3 we are ahead of
+Measured on two cores in 11 minutes: experiments/augment_speed.md. At 32×32×3 we are ahead of
 Albumentations in everything but JPEG, and of kornia in everything but motion blur. At 224×224×3 we
-are ahead of kornia but for motion blur and rain; Albumentations is up to twice as fast at geometry
-(not elastic; nearly three times at crop_and_pad) and blur, and faster at much else.
+are ahead of kornia but for motion blur and rain; Albumentations' uint8 is a little ahead at single
+motions (elastic is ours), by half at perspective and blur, and by more at cropping and padding,
+motion blur, flips, inversion and tables.
 """
 
 import functools
