@@ -188,7 +188,7 @@ def in_scene(
         size=(image.shape[0], image.shape[1]),
         pictures=pictures,
         randomisation=randomisation,
-        strength=strength,
+        strength=jnp.asarray(strength, jnp.float32),
     )
     return made.image.astype(image.dtype)
 

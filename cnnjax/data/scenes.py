@@ -119,7 +119,7 @@ def scene(
         size=size,
         pictures=pictures,
         randomisation=randomisation,
-        strength=strength,
+        strength=jnp.asarray(strength, jnp.float32),
     )
 
     seen = jnp.sum(made.masks, (1, 2))
