@@ -42,7 +42,7 @@ NUMERIC = (
 
 Axes = dict[str, tuple[Any, ...]]
 
-STRENGTH = "augment.strength"
+_STRENGTH = "augment.strength"
 
 # What the labels of routes tell, and what there is none of where a field says so.
 _TOLD = {
@@ -229,14 +229,14 @@ def expand(config: ConfigDict, axes: Mapping[str, Sequence[Any]] | None = None) 
             run = configs.unflatten(configs.overlay(fields, point))
             configs.validate(run)
             # Where nothing is distorted, its strength changes nothing: one run is enough.
-            first = route_axes.get(STRENGTH, (None,))[0]
-            if point.get(STRENGTH) != first and not _distorted(run):
+            first = route_axes.get(_STRENGTH, (None,))[0]
+            if point.get(_STRENGTH) != first and not _distorted(run):
                 continue
             label = _label(route.label, run, route_axes)
             runs.append(Run(run, name, label, _family(route.family, run)))
-    if len(own.get(STRENGTH, ())) > 1 and not any(_distorted(run.config) for run in runs):
+    if len(own.get(_STRENGTH, ())) > 1 and not any(_distorted(run.config) for run in runs):
         raise UserError(
-            f"sweep {STRENGTH}: nothing is distorted; name what is, as in "
+            f"sweep {_STRENGTH}: nothing is distorted; name what is, as in "
             "--config.augment.name=affine_elastic"
         )
     _check_momentum(runs)
@@ -490,7 +490,7 @@ def _structure(run: Run) -> ConfigDict:
 
 
 def _group_name(run: Run) -> str:
-    # What is measured stays in the code, as in every release: names of groups are kept in workdirs.
+    # The settings of measurement stay in the code: workdirs hold groups by names once given.
     left_out = (*NUMERIC, *configs.LAUNCH_WIDE, "sweep", "routes")
     structure = {k: v for k, v in configs.flatten(run.config).items() if k not in left_out}
     # Sorting, which keeps names from changing, hides the order of operations.

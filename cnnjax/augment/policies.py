@@ -118,10 +118,8 @@ class Sequence:
         Raises:
           ValueError: An operation on images meets signals, or the other way round.
         """
-        for each, operation in zip(_keys(key, self.operations), self.operations, strict=True):
-            # The next operation may read each value several times.
-            images = stored(_apply(operation, each, images, labels, strength))
-        return jnp.asarray(images)
+        keys, strengths = _keys(key, self.operations), [strength] * len(self.operations)
+        return _in_turn(self.operations, keys, images, labels, strengths)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -199,9 +197,7 @@ class SomeOf:
         picked = self.least + jnp.floor(draws[:, -1:] * (most - self.least + 1))
         rank = jnp.argsort(jnp.argsort(draws[:, :-1], axis=1), axis=1)
         strengths = jnp.where(rank < picked, _column(strength), 0.0)
-        for index, operation in enumerate(self.operations):
-            images = _apply(operation, keys[index], images, labels, strengths[:, index])
-        return jnp.asarray(images)
+        return _in_turn(self.operations, keys, images, labels, list(strengths.T))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -315,6 +311,19 @@ class AugMix:
         weights = (mixed[:, None] * shares).T[..., None, None, None]
         mixed_images = images + jnp.sum(weights * (chains - images), axis=0)
         return jnp.clip(mixed_images, 0.0, 1.0).astype(images.dtype)
+
+
+def _in_turn(
+    operations: tuple, keys: list, images: Images, labels: Labels, strengths: list
+) -> Array:
+    """Applies operations one after another, each with a key and a strength of its own."""
+    for index, (operation, key, strength) in enumerate(
+        zip(operations, keys, strengths, strict=True)
+    ):
+        # An operation may read each value several times.
+        seen = stored(images) if index else images
+        images = _apply(operation, key, seen, labels, strength)
+    return jnp.asarray(images)
 
 
 def _apply(
