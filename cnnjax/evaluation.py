@@ -64,16 +64,14 @@ def measure(plan: Plan, trained: train.Trained, config: ConfigDict) -> Measured:
     validation, test = plan.dataset.validation, plan.dataset.test
     members = plan.group.members
     finite = np.asarray(trained.states.finite)
-    variables = [member_of(trained.states.variables, index) for index in range(len(members))]
+    # On the host, where trained and fresh weights are alike: tied to a device, the one would have
+    # everything compiled again for the other.
+    fresh = train.initial(plan.recipe, plan.hypers, plan.examples.images)
+    weights, first_weights = jax.device_get((trained.states.variables, fresh.variables))
+    variables = [member_of(weights, index) for index in range(len(members))]
     if plan.group.config.dataset.train_on == "train":
-        scores = np.array(
-            [
-                float(
-                    invariance.evaluate(predict, each, validation.images, validation.labels).correct
-                )
-                for each in variables
-            ]
-        ) / len(validation.labels)
+        answers = [invariance.evaluate(predict, each, *validation) for each in variables]
+        scores = np.array([float(each.correct) for each in answers]) / len(validation.labels)
     else:
         scores = np.full(len(members), np.nan)  # validation was trained on: it can say nothing
     scores = np.where(finite, scores, np.nan)
@@ -84,7 +82,6 @@ def measure(plan: Plan, trained: train.Trained, config: ConfigDict) -> Measured:
     full = dict(sorted(sizes))  # of each route the last, and so the largest
     largest = [full[route] == size for route, size in sizes]
     corrupted = _corrupted(plan, predict, variables, chosen & finite & largest, config)
-    fresh = train.initial(plan.recipe, plan.hypers, plan.examples.images).variables
     measured = Measured([], [], [])
     for index, member in enumerate(members):
         common = _describe(plan, member, index, trained, config)
@@ -97,32 +94,31 @@ def measure(plan: Plan, trained: train.Trained, config: ConfigDict) -> Measured:
         untouched = {"initial": False, "transformation": "none", "magnitude": 0.0}
         if not common["chosen"]:
             measured.rows.append(common | untouched)
-        elif not whole:
-            right = float(
-                invariance.evaluate(predict, variables[index], test.images, test.labels).correct
-            )
-            count = len(test.labels)
+            continue
+        answered = invariance.evaluate(predict, variables[index], *test)
+        if not whole:
+            count, right = len(test.labels), float(answered.correct)
             scores_on_test = {"examples": count, "accuracy": right / count, "errors": count - right}
             measured.rows.append(common | untouched | scores_on_test | {"consistency": 1.0})
         else:
             stages = [(False, variables[index])]
             if config.invariance.initial:
-                stages.append((True, member_of(fresh, index)))
-            for initial, weights in stages:
+                stages.append((True, member_of(first_weights, index)))
+            for initial, own in stages:
                 measured.rows.extend(
                     common | {"initial": initial} | each._asdict()
-                    for each in _robustness(plan, predict, weights, config)
+                    for each in _robustness(plan, predict, own, config)
                 )
                 measured.equivariance.extend(
                     _identity(common) | {"initial": initial} | each._asdict()
                     for each in (
-                        _equivariance(plan, maps, weights) if config.invariance.equivariance else ()
+                        _equivariance(plan, maps, own) if config.invariance.equivariance else ()
                     )
                 )
             measured.rows.extend(
                 common | {"initial": False} | each._asdict() for each in corrupted.get(index, ())
             )
-            measured.predictions.extend(_predictions(plan, predict, variables[index], common))
+            measured.predictions.extend(_predictions(answered.guesses, test.labels, common))
     return measured
 
 
@@ -246,17 +242,15 @@ def _equivariance(plan: Plan, maps: Callable, variables: Any) -> list[invariance
 
 
 def _predictions(
-    plan: Plan, predict: invariance.Predict, variables: Any, common: dict[str, Any]
+    guesses: invariance.TopTwo, labels: np.ndarray, common: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    guesses = invariance.top_two(predict, variables, plan.dataset.test.images)
-    names = ("first", "first_probability", "second", "second_probability")
-    columns = dict(zip(names, (np.asarray(each).tolist() for each in guesses), strict=True))
+    columns = {name: np.asarray(each).tolist() for name, each in guesses._asdict().items()}
     identity = _identity(common)
     return [
         identity
         | {"index": index, "truth": int(truth)}
-        | {name: columns[name][index] for name in names}
-        for index, truth in enumerate(plan.dataset.test.labels)
+        | {name: column[index] for name, column in columns.items()}
+        for index, truth in enumerate(labels)
     ]
 
 

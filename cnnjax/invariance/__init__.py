@@ -3,7 +3,7 @@
 from cnnjax.invariance.corruptions import NAMES as CORRUPTIONS
 from cnnjax.invariance.corruptions import SEVERITIES, corrupt, corrupted, corruption_errors
 from cnnjax.invariance.equivariance import LayerError, equivariance
-from cnnjax.invariance.evaluation import Evaluation, Predict, TopTwo, evaluate, top_two
+from cnnjax.invariance.evaluation import Evaluation, Predict, TopTwo, evaluate
 from cnnjax.invariance.measurement import (
     Measurement,
     measure,
@@ -34,5 +34,4 @@ __all__ = [
     "measure_corruptions",
     "relative_area",
     "summary",
-    "top_two",
 ]

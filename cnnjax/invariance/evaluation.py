@@ -1,4 +1,4 @@
-"""Exact sums over a test set, and the two best guesses for each of its examples."""
+"""What a network makes of a test set: exact sums, and the two best guesses for each example."""
 
 from collections.abc import Callable
 from functools import partial
@@ -19,20 +19,6 @@ Compiled programs are kept per function object: hand over the same one for every
 """
 
 
-class Evaluation(NamedTuple):
-    """Sums over examples, so that batches of any size add up exactly.
-
-    Attributes:
-      correct: Number of examples whose class is the label.
-      loss: Sum of the cross-entropies, in nats.
-      examples: Number of examples.
-    """
-
-    correct: Int[Array, ""]
-    loss: Float[Array, ""]
-    examples: Int[Array, ""]
-
-
 class TopTwo(NamedTuple):
     """The two most probable classes of each example.
 
@@ -49,6 +35,22 @@ class TopTwo(NamedTuple):
     second_probability: Float[Array, " examples"]
 
 
+class Evaluation(NamedTuple):
+    """Sums over examples, so that batches of any size add up exactly, and the guesses.
+
+    Attributes:
+      correct: Number of examples whose class is the label.
+      loss: Sum of the cross-entropies, in nats.
+      examples: Number of examples.
+      guesses: What each example is taken for.
+    """
+
+    correct: Int[Array, ""]
+    loss: Float[Array, ""]
+    examples: Int[Array, ""]
+    guesses: TopTwo
+
+
 def classes(logits: Float[Array, "batch classes"]) -> Int[Array, " batch"]:
     """The predicted class, or −1 where a logit is not a number: that is no answer at all."""
     return jnp.where(jnp.isnan(logits).any(axis=-1), -1, jnp.argmax(logits, axis=-1))
@@ -63,20 +65,20 @@ def evaluate(
     *,
     batch_size: int = 500,
 ) -> Evaluation:
-    """Counts what a model gets right and sums its cross-entropy −log softmax(logits)[label].
+    """What a model gets right, its cross-entropy −log softmax(logits)[label], and its guesses.
 
-    It is compiled, and it may be traced: under `jax.vmap` or `jax.lax.map` over stacked variables
-    it evaluates all members of a group.
+    One program for all that is asked of untouched images. It may itself be traced: under
+    `jax.vmap` or `jax.lax.map` over stacked variables it evaluates all members of a group.
 
     Args:
       predict: predict(variables, inputs) -> logits.
       variables: The model's variables.
       images: uint8 pixels, or floats that are passed on as they are.
-      labels: Classes, 0-based.
+      labels: Classes, 0-based, of at least two.
       batch_size: Largest batch; the padding of the last one counts for nothing.
 
     Returns:
-      The sums.
+      The sums, and one guess an example, in order.
 
     Raises:
       ValueError: There are no examples, or the batch size is not positive.
@@ -88,12 +90,16 @@ def evaluate(
     (2, 3)
     """
 
-    def one(batch: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+    def one(batch: tuple[Array, Array, Array]) -> tuple[Array, Array, TopTwo]:
         inputs, truth, real = batch
-        logits = predict(variables, ops.unit(inputs))
-        log_probability = jax.nn.log_softmax(logits.astype(jnp.float32))
-        loss = -jnp.take_along_axis(log_probability, truth[:, None], axis=-1)[:, 0]
-        return jnp.sum(real & (classes(logits) == truth)), jnp.sum(jnp.where(real, loss, 0.0))
+        logits = predict(variables, ops.unit(inputs)).astype(jnp.float32)
+        loss = -jnp.take_along_axis(jax.nn.log_softmax(logits), truth[:, None], axis=-1)[:, 0]
+        probabilities, guesses = jax.lax.top_k(jax.nn.softmax(logits), 2)
+        return (
+            jnp.sum(real & (classes(logits) == truth)),
+            jnp.sum(jnp.where(real, loss, 0.0)),
+            TopTwo(guesses[:, 0], probabilities[:, 0], guesses[:, 1], probabilities[:, 1]),
+        )
 
     examples = images.shape[0]
     batches = (
@@ -101,40 +107,6 @@ def evaluate(
         batching.split(labels, batch_size),
         jnp.asarray(batching.real(examples, batch_size)),
     )
-    correct, loss = jax.lax.map(one, batches)
-    return Evaluation(jnp.sum(correct), jnp.sum(loss), jnp.int32(examples))
-
-
-@partial(jax.jit, static_argnames=("predict", "batch_size"))
-def top_two(
-    predict: Predict,
-    variables: Any,
-    images: Num[Array | np.ndarray, "examples *space channels"],
-    *,
-    batch_size: int = 500,
-) -> TopTwo:
-    """First and second guess for every example, with their probabilities.
-
-    Args:
-      predict: predict(variables, inputs) -> logits, for at least two classes.
-      variables: The model's variables.
-      images: uint8 pixels, or floats that are passed on as they are.
-      batch_size: Largest batch.
-
-    Returns:
-      One entry an example, in order.
-
-    Raises:
-      ValueError: There are no examples, or the batch size is not positive.
-    """
-
-    def one(inputs: Array) -> tuple[Array, Array]:
-        logits = predict(variables, ops.unit(inputs)).astype(jnp.float32)
-        probabilities, guesses = jax.lax.top_k(jax.nn.softmax(logits), 2)
-        return guesses, probabilities
-
-    guesses, probabilities = jax.tree.map(
-        lambda values: values.reshape(-1, 2)[: images.shape[0]],
-        jax.lax.map(one, batching.split(images, batch_size)),
-    )
-    return TopTwo(guesses[:, 0], probabilities[:, 0], guesses[:, 1], probabilities[:, 1])
+    correct, loss, guesses = jax.lax.map(one, batches)
+    guesses = jax.tree.map(lambda values: values.reshape(-1)[:examples], guesses)
+    return Evaluation(jnp.sum(correct), jnp.sum(loss), jnp.int32(examples), guesses)

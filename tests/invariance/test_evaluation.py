@@ -8,7 +8,7 @@ import scipy.special
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnjax.invariance import evaluate, top_two
+from cnnjax.invariance import evaluate
 from cnnjax.invariance.batching import real, size, split
 
 
@@ -36,8 +36,8 @@ def test_evaluation_is_exact_whatever_the_batches(examples, batch_size):
 
 @pytest.mark.parametrize("batch_size", [4, 50])
 def test_the_two_best_guesses_are_those_of_scipy(batch_size):
-    images, _, weights, logits = problem(11)
-    found = top_two(linear, weights, images, batch_size=batch_size)
+    images, labels, weights, logits = problem(11)
+    found = evaluate(linear, weights, images, labels, batch_size=batch_size).guesses
     probabilities = scipy.special.softmax(logits, axis=1)
     order = np.argsort(-probabilities, axis=1)
     ranked = np.take_along_axis(probabilities, order, axis=1)
@@ -55,6 +55,8 @@ def test_stacked_members_evaluate_as_each_alone(over):
     alone = [evaluate(linear, each, images, labels, batch_size=3) for each in members]
     assert together.correct.tolist() == [int(each.correct) for each in alone]
     np.testing.assert_allclose(together.loss, [each.loss for each in alone], rtol=1e-5)
+    firsts = [each.guesses.first.tolist() for each in alone]
+    assert together.guesses.first.tolist() == firsts
 
 
 def test_a_second_member_compiles_nothing():
@@ -67,8 +69,7 @@ def test_a_second_member_compiles_nothing():
     images, labels, weights, _ = problem(7)
     for factor in (1.0, 2.0):
         evaluate(predict, weights * factor, images, labels, batch_size=4)
-        top_two(predict, weights * factor, images, batch_size=4)
-    assert traces == [(4, 4, 3, 1), (4, 4, 3, 1)]
+    assert traces == [(4, 4, 3, 1)]
 
 
 def test_an_answer_that_is_not_a_number_is_wrong():
@@ -106,5 +107,3 @@ def test_empty_sets_and_batches_are_refused(examples, batch_size):
     name = "examples=0" if examples == 0 else f"batch_size={batch_size}"
     with pytest.raises(ValueError, match=f"{name}: expected an integer ≥ 1"):
         evaluate(linear, weights, images, labels, batch_size=batch_size)
-    with pytest.raises(ValueError, match=name):
-        top_two(linear, weights, images, batch_size=batch_size)
