@@ -22,11 +22,15 @@ _KEEP = {
 def configure(*, keep_memory: bool = True) -> None:
     """Sets XLA's flags, the compilation cache and the allocator; what the user has set stays.
 
-    Call it before jax is imported. The cache makes the second launch of the same program start in
-    seconds; it lies in `$XDG_CACHE_HOME/cnnjax/xla-N` (`~/.cache/cnnjax/xla-N` without that
-    variable) for N usable cores, and `JAX_COMPILATION_CACHE_DIR` moves it. jax itself does not tell
-    programs for different numbers of cores apart: one that was compiled for one core would be found
-    again by a process with two, and leave the second idle.
+    Call it before jax is imported. Every usable core is a device to jax, and the members of a group
+    are divided among devices: two small networks, each on a core, take less time than one after the
+    other on both. A program for one device still uses all cores.
+
+    The cache makes the second launch of the same program start in seconds; it lies in
+    `$XDG_CACHE_HOME/cnnjax/xla-N` (`~/.cache/cnnjax/xla-N` without that variable) for N usable
+    cores, and `JAX_COMPILATION_CACHE_DIR` moves it. jax itself does not tell programs for different
+    numbers of cores apart: one that was compiled for one core would be found again by a process
+    with two, and leave the second idle.
 
     Args:
       keep_memory: Whether the process keeps the memory that it frees, where the C library is glibc.
@@ -34,10 +38,12 @@ def configure(*, keep_memory: bool = True) -> None:
         page by page: work on large images takes up to ten times as long, or does not, as the
         history of the process has it. The process stays as large as it was at its largest.
     """
-    if importlib.metadata.version("jaxlib").startswith(ACCEPTED_BY):
-        os.environ.setdefault("XLA_FLAGS", CPU_FLAG)
-    caches = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    flags = [f"--xla_force_host_platform_device_count={cores}"]
+    if importlib.metadata.version("jaxlib").startswith(ACCEPTED_BY):
+        flags.append(CPU_FLAG)
+    os.environ.setdefault("XLA_FLAGS", " ".join(flags))
+    caches = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(caches / "cnnjax" / f"xla-{cores}"))
     # Our programs are many and small: every one is worth keeping.
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")

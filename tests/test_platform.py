@@ -10,11 +10,15 @@ import pytest
 from cnnjax import platform
 
 
-def test_the_flag_is_accepted_by_the_installed_jaxlib(tmp_path):
+def cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def test_the_flags_are_accepted_by_the_installed_jaxlib(tmp_path):
     # XLA aborts the process on a flag that it does not know.
     code = (
         "from cnnjax import platform; platform.configure(); import os, jax; "
-        "print(jax.numpy.ones(3).sum(), os.environ.get('XLA_FLAGS'))"
+        "print(jax.numpy.ones(3).sum(), jax.device_count(), os.environ.get('XLA_FLAGS'))"
     )
     ours = {"XDG_CACHE_HOME": str(tmp_path), "JAX_PLATFORMS": "cpu"}
     clean = {name: os.environ[name] for name in os.environ if not name.startswith(("XLA", "JAX"))}
@@ -22,12 +26,14 @@ def test_the_flag_is_accepted_by_the_installed_jaxlib(tmp_path):
     told = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
-    assert told.stdout.split() == ["3.0", platform.CPU_FLAG]
+    total, devices, _, flag = told.stdout.split()
+    assert (total, flag) == ("3.0", platform.CPU_FLAG)
+    assert int(devices) == cores(), "every core is a device"
     assert any(tmp_path.glob("cnnjax/xla-*/*")), "the compilation cache is used"
 
 
 @pytest.mark.skipif(
-    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
+    not hasattr(os, "sched_getaffinity") or cores() < 2,
     reason="needs two cores that processes can be told to use",
 )
 def test_a_program_compiled_for_one_core_is_not_taken_for_two(tmp_path):
@@ -84,12 +90,12 @@ def test_what_the_user_set_stays(monkeypatch):
     assert dict(os.environ) == before
 
 
-def test_another_jaxlib_is_given_no_flag(monkeypatch):
+def test_another_jaxlib_is_given_no_flag_that_it_may_not_know(monkeypatch):
     monkeypatch.setattr(platform.importlib.metadata, "version", lambda name: "99.0")
     for name in ("XLA_FLAGS", "JAX_COMPILATION_CACHE_DIR"):
         monkeypatch.delenv(name, raising=False)
     for name in ("MIN_COMPILE_TIME_SECS", "MIN_ENTRY_SIZE_BYTES"):
         monkeypatch.setenv(f"JAX_PERSISTENT_CACHE_{name}", "7")
     platform.configure()
-    assert "XLA_FLAGS" not in os.environ
+    assert platform.CPU_FLAG not in os.environ["XLA_FLAGS"]
     monkeypatch.undo()

@@ -16,7 +16,7 @@ def resolve(layout: str) -> str:
 
     Args:
       layout: "map" runs members one after another inside one program, "vmap" side by side. "auto"
-        is "map" on the CPU, which one member already fills, and "vmap" elsewhere.
+        is "map" on the CPU, where one member fills a core, and "vmap" elsewhere.
 
     Returns:
       "map" or "vmap".
