@@ -11,6 +11,7 @@ import pathlib
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -64,24 +65,23 @@ def run(
     if not finished.issuperset(part.group.name for part in plans):
         results.remember(workdir / "environment.json", command)  # a redrawn report is no result
 
-    with Monitor(workdir / "log.jsonl", plans) as monitor:
-        for part in plans:
-            if part.group.name in finished:
-                monitor.skip(part)
-                continue
+    to_do = [part for part in plans if part.group.name not in finished]
+    with Monitor(workdir / "log.jsonl", plans) as monitor, ThreadPoolExecutor(1) as beside:
+        monitor.skip([part for part in plans if part.group.name in finished])
+        coming = [beside.submit(_prepare, first, config) for first in to_do[:1]]
+        for place, part in enumerate(to_do, 1):
             checkpoints = train.Checkpoints(workdir / "checkpoints" / part.group.name)
             trained = train.train(
-                part.recipe,
-                part.hypers,
-                part.examples,
+                coming.pop().result(),
                 part.steps,
                 checkpoints=checkpoints,
-                members_layout=config.layout,
                 checkpoint_seconds=config.checkpoint_seconds,
                 report=functools.partial(monitor.report, part),
             )
             checkpoints.close()
             monitor.say(part, "measuring")
+            # A compiler keeps one core busy: the next group's works while this one is measured.
+            coming += [beside.submit(_prepare, after, config) for after in to_do[place : place + 1]]
             measured = evaluation.measure(part, trained, config)
             # The table comes last: a group stands in it only when all of its other files do.
             results.append(workdir / "equivariance.parquet", measured.equivariance)
@@ -90,6 +90,10 @@ def run(
         monitor.say(None, "drawing the report")
         pictures.save(plans, workdir)
         return report.write(workdir)
+
+
+def _prepare(part: evaluation.Plan, config: ConfigDict) -> train.Prepared:
+    return train.prepare(part.recipe, part.hypers, part.examples, members_layout=config.layout)
 
 
 def plan_all(groups: Sequence[Group], data_dir: str | None = None) -> list[evaluation.Plan]:
@@ -330,9 +334,9 @@ class Monitor:
     def __exit__(self, *_: object) -> None:
         self._bar.close()
 
-    def skip(self, part: evaluation.Plan) -> None:
-        """Counts a group that an earlier launch finished."""
-        self._found(self._work[part.group.name])
+    def skip(self, parts: Sequence[evaluation.Plan]) -> None:
+        """Counts the groups that an earlier launch finished."""
+        self._found(sum((self._work[part.group.name] for part in parts), 0.0))
 
     def say(self, part: evaluation.Plan | None, what: str) -> None:
         """Shows what is being done."""

@@ -4,7 +4,7 @@ Start with `loop.train`; `step.update` is one update of one member.
 """
 
 from cnnjax.train.checkpoint import Checkpoints
-from cnnjax.train.loop import Progress, Trained, initial, train
+from cnnjax.train.loop import Prepared, Progress, Trained, initial, prepare, train
 from cnnjax.train.state import Hyper, Keys, State, keys
 from cnnjax.train.step import Examples, Recipe, cross_entropy, train_steps, update
 
@@ -13,6 +13,7 @@ __all__ = [
     "Examples",
     "Hyper",
     "Keys",
+    "Prepared",
     "Progress",
     "Recipe",
     "State",
@@ -20,6 +21,7 @@ __all__ = [
     "cross_entropy",
     "initial",
     "keys",
+    "prepare",
     "train",
     "train_steps",
     "update",

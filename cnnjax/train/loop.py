@@ -66,46 +66,44 @@ def initial(recipe: step.Recipe, hypers: state.Hyper, images: Any) -> state.Stat
     return create(hypers)
 
 
-def train(
+class Prepared(NamedTuple):
+    """A group whose program is compiled.
+
+    Attributes:
+      program: `(states, hypers, examples, length) -> (states, totals)`; the states given are gone.
+      states: The states before the first step, stacked.
+      hypers: The members' numbers, stacked.
+      examples: The training split.
+      batch_size: Examples a step.
+    """
+
+    program: Callable[..., Any]
+    states: state.State
+    hypers: state.Hyper
+    examples: step.Examples
+    batch_size: int
+
+
+def prepare(
     recipe: step.Recipe,
     hypers: state.Hyper,
     examples: step.Examples,
-    steps: int,
     *,
-    checkpoints: Checkpoints | None = None,
     members_layout: str = "auto",
-    checkpoint_seconds: float = 30.0,
-    report: Callable[[Progress], None] = lambda progress: None,
-) -> Trained:
-    """Trains every member of a group for `steps` updates in one compiled program.
-
-    The program is called for as many updates at a time as take about a second, so that progress is
-    shown and a signal is answered; how the calls are cut does not change any bit.
+) -> Prepared:
+    """Lays a group out on the devices and compiles its program.
 
     Args:
       recipe: What the group shares.
       hypers: The members' numbers, stacked.
-      examples: The training split, on the device.
-      steps: Updates for each member.
-      checkpoints: Where states are kept. The newest one is taken up; one is written at the end,
-        every `checkpoint_seconds`, and when SIGTERM or Ctrl-C arrives.
+      examples: The training split.
       members_layout: One of `config.LAYOUTS`.
-      checkpoint_seconds: Time between checkpoints.
-      report: Called with the progress after every call.
 
     Returns:
-      The final states and the time they took.
-
-    Raises:
-      SystemExit: A signal asked to stop; the state was written. The status is 128 plus its number.
+      What `train` takes.
     """
     members = len(hypers.seed)
-    kept: Any = {"states": initial(recipe, hypers, examples.images), "seconds": np.zeros(())}
-    if checkpoints is not None and checkpoints.step is not None:
-        kept = checkpoints.restore(kept)
-    states, seconds = kept["states"], float(kept["seconds"])
-    start_step = done = int(states.step[0])
-
+    states = initial(recipe, hypers, examples.images)
     (states, hypers), examples = layout.place((states, hypers), examples, members)
 
     def one_member(member: Any, shared: Any) -> Any:
@@ -117,8 +115,45 @@ def train(
     def program(states: state.State, hypers: state.Hyper, examples: Any, length: Any) -> Any:
         return mapped((states, hypers), (examples, length))
 
-    # Compiled by a call for no updates at all, so that compilation is not in the timing.
+    # Compiled by a call for no updates at all, so that training is timed without compilation.
     states, _ = program(states, hypers, examples, jnp.int32(0))
+    return Prepared(program, states, hypers, examples, recipe.batch_size)
+
+
+def train(
+    prepared: Prepared,
+    steps: int,
+    *,
+    checkpoints: Checkpoints | None = None,
+    checkpoint_seconds: float = 30.0,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> Trained:
+    """Trains every member of a group for `steps` updates in one compiled program.
+
+    The program is called for as many updates at a time as take about a second, so that progress is
+    shown and a signal is answered; how the calls are cut does not change any bit.
+
+    Args:
+      prepared: The group; its states are used up.
+      steps: Updates for each member.
+      checkpoints: Where states are kept. The newest one is taken up; one is written at the end,
+        every `checkpoint_seconds`, and when SIGTERM or Ctrl-C arrives.
+      checkpoint_seconds: Time between checkpoints.
+      report: Called with the progress after every call.
+
+    Returns:
+      The final states and the time they took.
+
+    Raises:
+      SystemExit: A signal asked to stop; the state was written. The status is 128 plus its number.
+    """
+    program, states, hypers, examples, batch_size = prepared
+    members, seconds = len(hypers.seed), 0.0
+    if checkpoints is not None and checkpoints.step is not None:
+        kept = checkpoints.restore({"states": states, "seconds": np.zeros(())})
+        (states, _), _ = layout.place((kept["states"], hypers), examples, members)
+        seconds = float(kept["seconds"])
+    start_step = done = int(states.step[0])
 
     saved_at, length = time.monotonic(), 1
     with interrupt.requested() as stop:
@@ -130,7 +165,7 @@ def train(
             took = time.monotonic() - start
 
             done, seconds = done + length, seconds + took
-            rate = members * length * recipe.batch_size / took
+            rate = members * length * batch_size / took
             report(Progress(done, start_step, loss, accuracy, rate))
             # Aim at a second a call, but never more than four times the last one: the first call
             # says little about the pace.

@@ -21,9 +21,10 @@ def noisy(key, images, labels, strength):
     return images + strength * jax.random.normal(key, images.shape)
 
 
-def trained(hypers, **options):
+def trained(hypers, *, members_layout="auto", **options):
     recipe = toy.recipe(STEPS, augment=noisy)
-    return train.train(recipe, hypers, toy.examples(), STEPS, **options)
+    prepared = train.prepare(recipe, hypers, toy.examples(), members_layout=members_layout)
+    return train.train(prepared, STEPS, **options)
 
 
 def weights(result):
@@ -55,7 +56,8 @@ def test_the_same_launch_twice_gives_the_same_bits():
 def test_training_learns():
     accuracies = []
     report = lambda progress: accuracies.append(float(progress.accuracy[0]))  # noqa: E731
-    train.train(toy.recipe(200), toy.hypers(), toy.examples(), 200, report=report)
+    prepared = train.prepare(toy.recipe(200), toy.hypers(), toy.examples())
+    train.train(prepared, 200, report=report)
     assert accuracies[-1] > 0.9 > accuracies[0]
 
 
