@@ -74,7 +74,8 @@ def _inside(plan: Plan, index: int, label: str, workdir: pathlib.Path) -> dict[s
         if checkpoints.step is None:
             return {}  # what was measured stands in the tables; only this picture needs the weights
         like = {"states": _states(plan), "seconds": np.zeros(())}
-        variables = member_of(checkpoints.restore(like)["states"].variables, index)
+        stacked = jax.device_get(checkpoints.restore(like)["states"].variables)
+        variables = member_of(stacked, index)
     image = plan.dataset.test.images[:1]
     maps = models.feature_maps(plan.module, variables, plan.recipe.door(ops.unit(image)))
     spatial = [(layer, each[0]) for layer, each in maps.items() if each.ndim == 4]

@@ -1,14 +1,8 @@
 """What XLA and the allocator have to be told before jax starts, in one place."""
 
 import ctypes
-import importlib.metadata
 import os
 import pathlib
-
-# Keeps forward convolutions on the CPU out of a slower fused path. XLA aborts on a flag that it
-# does not know, so it is set only for the jaxlib releases that were seen to accept it.
-CPU_FLAG = "--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_DOT"
-ACCEPTED_BY = ("0.10.",)
 
 # Parameters of glibc's mallopt (malloc.h), their values, and the variables by which users set them.
 _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
@@ -39,10 +33,9 @@ def configure(*, keep_memory: bool = True) -> None:
         history of the process has it. The process stays as large as it was at its largest.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    flags = [f"--xla_force_host_platform_device_count={cores}"]
-    if importlib.metadata.version("jaxlib").startswith(ACCEPTED_BY):
-        flags.append(CPU_FLAG)
-    os.environ.setdefault("XLA_FLAGS", " ".join(flags))
+    # No flag for faster kernels: with `--xla_cpu_experimental_ynn_fusion_type` convolutions go to
+    # Eigen, whose sums depend on the number of cores, and on chance when two devices share them.
+    os.environ.setdefault("XLA_FLAGS", f"--xla_force_host_platform_device_count={cores}")
     caches = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(caches / "cnnjax" / f"xla-{cores}"))
     # Our programs are many and small: every one is worth keeping.

@@ -14,11 +14,10 @@ def cores():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
-def test_the_flags_are_accepted_by_the_installed_jaxlib(tmp_path):
-    # XLA aborts the process on a flag that it does not know.
+def test_every_core_is_a_device_and_the_cache_is_used(tmp_path):
     code = (
-        "from cnnjax import platform; platform.configure(); import os, jax; "
-        "print(jax.numpy.ones(3).sum(), jax.device_count(), os.environ.get('XLA_FLAGS'))"
+        "from cnnjax import platform; platform.configure(); import jax; "
+        "print(jax.numpy.ones(3).sum(), jax.device_count())"
     )
     ours = {"XDG_CACHE_HOME": str(tmp_path), "JAX_PLATFORMS": "cpu"}
     clean = {name: os.environ[name] for name in os.environ if not name.startswith(("XLA", "JAX"))}
@@ -26,10 +25,8 @@ def test_the_flags_are_accepted_by_the_installed_jaxlib(tmp_path):
     told = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
-    total, devices, _, flag = told.stdout.split()
-    assert (total, flag) == ("3.0", platform.CPU_FLAG)
-    assert int(devices) == cores(), "every core is a device"
-    assert any(tmp_path.glob("cnnjax/xla-*/*")), "the compilation cache is used"
+    assert told.stdout.split() == ["3.0", str(cores())]
+    assert any(tmp_path.glob("cnnjax/xla-*/*"))
 
 
 @pytest.mark.skipif(
@@ -88,14 +85,3 @@ def test_what_the_user_set_stays(monkeypatch):
     before = dict(os.environ)
     platform.configure()
     assert dict(os.environ) == before
-
-
-def test_another_jaxlib_is_given_no_flag_that_it_may_not_know(monkeypatch):
-    monkeypatch.setattr(platform.importlib.metadata, "version", lambda name: "99.0")
-    for name in ("XLA_FLAGS", "JAX_COMPILATION_CACHE_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("MIN_COMPILE_TIME_SECS", "MIN_ENTRY_SIZE_BYTES"):
-        monkeypatch.setenv(f"JAX_PERSISTENT_CACHE_{name}", "7")
-    platform.configure()
-    assert platform.CPU_FLAG not in os.environ["XLA_FLAGS"]
-    monkeypatch.undo()
