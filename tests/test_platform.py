@@ -85,3 +85,29 @@ def test_what_the_user_set_stays(monkeypatch):
     before = dict(os.environ)
     platform.configure()
     assert dict(os.environ) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity") or cores() < 2, reason="needs two cores")
+def test_a_sum_over_many_pixels_has_the_same_bits_on_one_core_and_on_two(tmp_path):
+    # A kernel's gradient sums over all positions of all images: kernels that cut such a sum into
+    # as many parts as there are cores would train another network on each machine.
+    code = (
+        "import os, sys\n"
+        "os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:int(sys.argv[1])])\n"
+        "from cnnjax import platform; platform.configure(); import jax; from cnnjax import ops\n"
+        "x, g = jax.random.normal(jax.random.key(0), (2, 64, 28, 28, 16))\n"
+        "loss = lambda k, x, g: (ops.cross_correlate(x, k, padding='SAME') * g).sum()\n"
+        "for size in (3, 5):\n"
+        "    kernel = jax.numpy.zeros((size, size, 16, 16))\n"
+        "    print(jax.jit(jax.grad(loss))(kernel, x, g).tobytes().hex())"
+    )
+    clean = {name: os.environ[name] for name in os.environ if not name.startswith(("XLA", "JAX"))}
+    environment = clean | {"XDG_CACHE_HOME": str(tmp_path), "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, "-c", code]
+    one, two = (
+        subprocess.run(
+            [*command, count], env=environment, capture_output=True, text=True, check=True
+        ).stdout
+        for count in ("1", "2")
+    )
+    assert one == two
