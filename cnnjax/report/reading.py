@@ -255,6 +255,11 @@ def _entries(frame: pd.DataFrame) -> pd.Series:
 
 def _routes(measured: pd.DataFrame) -> pd.DataFrame:
     untouched = measured[(measured["transformation"] == "none") & ~measured["initial"]]
+    # Members stand in the order of their sweep, of which validation leaves some out here and others
+    # there: within a route the numbers are put in order again.
+    place = untouched.groupby(["group", "route", "label"], sort=False).ngroup()
+    numbers = [name for name in _VARIED if pd.api.types.is_numeric_dtype(untouched[name])]
+    untouched = untouched.assign(place=place).sort_values(["place", *numbers], kind="stable")
     rows = []
     for entry, group in untouched.groupby("entry", sort=False):
         largest = group[group["train_size"] == group["train_size"].max()]

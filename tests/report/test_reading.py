@@ -129,6 +129,21 @@ def test_a_learning_rate_chosen_for_each_strength_and_size_does_not_either(build
     assert study.routes["train_size"].tolist() == [1079, 1079]
 
 
+def test_strengths_stand_in_order_whichever_rate_validation_chose(builders, tmp_path):
+    rows = [
+        {
+            **builders["row"](label="MLP", family="training", accuracy=0.9, seed=seed),
+            "augment_strength": strength,
+            "learning_rate": rate,
+        }
+        for rate, strengths in ((1e-3, (0.5, 2.0)), (6e-3, (1.0,)))
+        for strength in strengths
+        for seed in range(2)
+    ]
+    study = reading.read(builders["save"](tmp_path, pd.DataFrame(rows)))
+    assert study.entries == [f"MLP · strength {strength}" for strength in ("0.5", "1", "2")]
+
+
 def test_one_label_on_two_data_sets_makes_two_rows(builders, tmp_path):
     study = reading.read(builders["signals"](tmp_path))
     assert len(study.entries) == len(set(study.entries)) == 6
