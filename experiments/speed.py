@@ -2,7 +2,7 @@
 
     python experiments/speed.py
 
-About three and a half minutes on two CPU cores. Every pair is timed in turn, A B A B …, after a warm-up; the
+Three to four minutes on two CPU cores. Every pair is timed in turn, A B A B …, after a warm-up; the
 ratio is the median over the rounds, with the lowest and the highest beside it. torch and kornia are
 timed in processes of their own (their threads disturb jax's) when they are installed:
 `pip install -c constraints.txt -e '.[bench]'`. Above 1 we are faster.
