@@ -14,46 +14,49 @@ def cores():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
+needs_two_cores = pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or cores() < 2,
+    reason="needs two cores that processes can be told to use",
+)
+
+ON_SOME_CORES = (
+    "import os, sys\n"
+    "os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:int(sys.argv[1])])\n"
+    "from cnnjax import platform; platform.configure(); import jax; from cnnjax import ops\n"
+)
+
+
+def printed(code, *arguments, **settings):
+    """What a process of its own prints, in which nothing but `settings` was set for jax."""
+    ours = ("XLA", "JAX", "MALLOC")
+    clean = {name: os.environ[name] for name in os.environ if not name.startswith(ours)}
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env=clean | {"JAX_PLATFORMS": "cpu"} | settings,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
 def test_every_core_is_a_device_and_the_cache_is_used(tmp_path):
     code = (
         "from cnnjax import platform; platform.configure(); import jax; "
         "print(jax.numpy.ones(3).sum(), jax.device_count())"
     )
-    ours = {"XDG_CACHE_HOME": str(tmp_path), "JAX_PLATFORMS": "cpu"}
-    clean = {name: os.environ[name] for name in os.environ if not name.startswith(("XLA", "JAX"))}
-    environment = clean | ours
-    told = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
-    assert told.stdout.split() == ["3.0", str(cores())]
+    told = printed(code, XDG_CACHE_HOME=str(tmp_path))
+    assert told.split() == ["3.0", str(cores())]
     assert any(tmp_path.glob("cnnjax/xla-*/*"))
 
 
-@pytest.mark.skipif(
-    not hasattr(os, "sched_getaffinity") or cores() < 2,
-    reason="needs two cores that processes can be told to use",
-)
+@needs_two_cores
 def test_a_program_compiled_for_one_core_is_not_taken_for_two(tmp_path):
-    code = (
-        "import os, sys\n"
-        "os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:int(sys.argv[1])])\n"
-        "from cnnjax import platform; platform.configure(); import jax\n"
+    code = ON_SOME_CORES + (
         "program = jax.jit(jax.numpy.sin).lower(jax.numpy.ones((64, 2**16))).compile()\n"
         "print('outer_dimension_partitions' in program.as_text())"
     )
-    clean = {name: os.environ[name] for name in os.environ if not name.startswith(("XLA", "JAX"))}
-    environment = clean | {"XDG_CACHE_HOME": str(tmp_path), "JAX_PLATFORMS": "cpu"}
-    divided = [
-        subprocess.run(
-            [sys.executable, "-c", code, cores],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-        for cores in ("1", "2")
-    ]
-    assert divided == ["False", "True"]
+    divided = [printed(code, count, XDG_CACHE_HOME=str(tmp_path)) for count in ("1", "2")]
+    assert divided == ["False\n", "True\n"]
 
 
 @pytest.mark.skipif(libc_ver()[0] != "glibc", reason="only glibc is told")
@@ -69,12 +72,8 @@ def test_freed_memory_is_kept_unless_the_user_says_how(variable, kept):
         "for _ in range(20): f(x).block_until_ready()\n"
         "print((faults() - before) / 20 / (x.nbytes / resource.getpagesize()))\n"
     )
-    clean = {name: os.environ[name] for name in os.environ if not name.startswith("MALLOC")}
-    environment = clean | {"JAX_PLATFORMS": "cpu"} | ({variable: "65536"} if variable else {})
-    told = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
-    assert (float(told.stdout) < 0.5) == kept
+    told = printed(code, **({variable: "65536"} if variable else {}))
+    assert (float(told) < 0.5) == kept
 
 
 def test_what_the_user_set_stays(monkeypatch):
@@ -87,27 +86,16 @@ def test_what_the_user_set_stays(monkeypatch):
     assert dict(os.environ) == before
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_getaffinity") or cores() < 2, reason="needs two cores")
+@needs_two_cores
 def test_a_sum_over_many_pixels_has_the_same_bits_on_one_core_and_on_two(tmp_path):
     # A kernel's gradient sums over all positions of all images: kernels that cut such a sum into
     # as many parts as there are cores would train another network on each machine.
-    code = (
-        "import os, sys\n"
-        "os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:int(sys.argv[1])])\n"
-        "from cnnjax import platform; platform.configure(); import jax; from cnnjax import ops\n"
+    code = ON_SOME_CORES + (
         "x, g = jax.random.normal(jax.random.key(0), (2, 64, 28, 28, 16))\n"
         "loss = lambda k, x, g: (ops.cross_correlate(x, k, padding='SAME') * g).sum()\n"
         "for size in (3, 5):\n"
         "    kernel = jax.numpy.zeros((size, size, 16, 16))\n"
         "    print(jax.jit(jax.grad(loss))(kernel, x, g).tobytes().hex())"
     )
-    clean = {name: os.environ[name] for name in os.environ if not name.startswith(("XLA", "JAX"))}
-    environment = clean | {"XDG_CACHE_HOME": str(tmp_path), "JAX_PLATFORMS": "cpu"}
-    command = [sys.executable, "-c", code]
-    one, two = (
-        subprocess.run(
-            [*command, count], env=environment, capture_output=True, text=True, check=True
-        ).stdout
-        for count in ("1", "2")
-    )
+    one, two = (printed(code, count, XDG_CACHE_HOME=str(tmp_path)) for count in ("1", "2"))
     assert one == two

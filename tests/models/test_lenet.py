@@ -10,14 +10,14 @@ from cnnjax.errors import UserError
 from cnnjax.models.digit_codes import DIGIT_CODES
 from cnnjax.models.lenet import C3_TABLE
 
-# LeCun et al. 1998, table I: rows are the maps of S2, columns those of C3.
+# LeCun et al. 1998, table I: rows are the maps of S2, columns those of C3; 1 is a connection.
 TABLE_I = """
-X...XXX..XXXX.XX
-XX...XXX..XXXX.X
-XXX...XXX..X.XXX
-.XXX..XXXX..X.XX
-..XXX..XXXX.XX.X
-...XXX..XXXX.XXX
+1000111001111011
+1100011100111101
+1110001110010111
+0111001111001011
+0011100111101101
+0001110011110111
 """
 
 
@@ -30,7 +30,7 @@ def test_the_sparse_table_is_the_published_one():
     printed = TABLE_I.split()
     assert len(C3_TABLE) == 16
     for column, maps in enumerate(C3_TABLE):
-        assert maps == tuple(row for row in range(6) if printed[row][column] == "X")
+        assert maps == tuple(row for row in range(6) if printed[row][column] == "1")
 
 
 def test_the_sparse_table_has_the_published_kinds_of_connections():
