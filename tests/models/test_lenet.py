@@ -89,7 +89,7 @@ def test_an_input_map_that_c3_does_not_see_does_not_reach_it():
     changed = {**params, "s2": {**params["s2"], "bias": bias}}
     after = maps({"params": changed}, x)["c3"]
     moved = np.abs(before - after).max(axis=(0, 1, 2)) > 1e-6
-    assert moved.tolist() == [c == "X" for c in TABLE_I.split()[3]]
+    assert moved.tolist() == [c == "1" for c in TABLE_I.split()[3]]
 
 
 def test_codes_are_pictures_of_seven_by_twelve_that_differ():
