@@ -3,7 +3,9 @@
 import json
 import re
 import shutil
+import threading
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -428,6 +430,57 @@ def test_groups_share_the_programs_that_measure_them(field):
     one, same, apart = (evaluation.mapper(each.module) for each in plans)
     assert one is same
     assert (apart is not one) == (field == "model.name")
+
+
+def test_fresh_weights_are_measured_by_the_programs_of_trained_ones():
+    config, compiled = small(sweep="route=mlp;seed=0:2", choose=()), []
+    (plan,) = study.plan_all(sweep.group(sweep.expand(config)))
+
+    def measure():
+        compiled.clear()
+        evaluation.measure(plan, trained, config)
+        return len(compiled)
+
+    def note(event, *_, **__):
+        if event == "/jax/core/compile/backend_compile_duration":
+            compiled.append(event)
+
+    trained = train.train(train.prepare(plan.recipe, plan.hypers, plan.examples), plan.steps)
+    jax.monitoring.register_event_duration_secs_listener(note)
+    try:
+        config.invariance.initial = False
+        assert measure() > 1
+        config.invariance.initial = True
+        assert measure() <= 1, "what makes fresh weights, and nothing that looks at them"
+    finally:
+        jax.monitoring.unregister_event_duration_listener(note)
+
+
+def test_the_next_group_is_compiled_while_one_is_measured(tmp_path, monkeypatch):
+    prepared, done = [threading.Event(), threading.Event()], []
+    honest_prepare, honest_train = train.prepare, train.train
+    honest_measure = evaluation.measure
+
+    def prepare(*arguments, **options):
+        done.append("prepare")
+        result = honest_prepare(*arguments, **options)
+        prepared[done.count("prepare") - 1].set()
+        return result
+
+    def trained(*arguments, **options):
+        result = honest_train(*arguments, **options)
+        done.append("trained")
+        return result
+
+    def measure(*arguments):
+        assert prepared[min(done.count("trained"), 1)].wait(timeout=120)
+        return honest_measure(*arguments)
+
+    monkeypatch.setattr(train, "prepare", prepare)
+    monkeypatch.setattr(train, "train", trained)
+    monkeypatch.setattr(evaluation, "measure", measure)
+    launch(small(sweep="route=*;seed=0", choose=()), tmp_path / "ahead")
+    assert done == ["prepare", "trained", "prepare", "trained"], "nothing compiles beside training"
 
 
 def test_training_on_validation_leaves_nothing_to_choose_by(tmp_path):
