@@ -1,12 +1,23 @@
 """What every test runs under: two CPU devices, checked shapes, warnings as errors."""
 
 import os
+import pathlib
 
 # Before jax starts: a second device, so that sharded code is exercised on any machine, and no time
-# spent on optimising programs that run for milliseconds.
-FLAGS = "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0"
+# spent on optimising programs that run for milliseconds, nor on XLA's newer emitters, which take
+# twice as long to compile. Both round otherwise than what a launch runs, which tests must stand.
+FLAGS = (
+    "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0"
+    " --xla_cpu_use_fusion_emitters=false"
+)
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAGS}"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# What one worker has compiled the others find, and so does the next run of the tests.
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+CACHE = pathlib.Path(__file__).parents[1] / ".pytest_cache" / f"xla-{CORES}"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import jaxtyping  # noqa: E402
 import pytest  # noqa: E402

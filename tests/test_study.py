@@ -434,6 +434,7 @@ def test_groups_share_the_programs_that_measure_them(field):
 
 def test_fresh_weights_are_measured_by_the_programs_of_trained_ones():
     config, compiled = small(sweep="route=mlp;seed=0:2", choose=()), []
+    config.routes.mlp.model.options.width = 9  # of no other test: nothing is compiled yet
     (plan,) = study.plan_all(sweep.group(sweep.expand(config)))
 
     def measure():

@@ -73,7 +73,9 @@ def _summed(
     least = jnp.min(total)
     # The smallest normal number: a picture of one pixel has no range to divide by, and gives 0.
     spread = jnp.maximum(jnp.max(total) - least, np.finfo(np.float32).tiny)
-    return (total - least) / spread
+    # A sum that a compiler works out twice may come out a rounding below its own least: a power of
+    # it would be no number.
+    return jnp.clip((total - least) / spread, 0, 1)
 
 
 def octave_noise(
