@@ -37,26 +37,6 @@ def strided_slices(x: Array, axis: int, window: int, stride: int) -> list[Array]
     return [lax.slice_in_dim(x, first, first + last, stride, axis) for first in range(window)]
 
 
-def _place(parts: list[Array], size: int, axis: int, stride: int) -> Array:
-    """The adjoint of `strided_slices`: adds each part up where its slice came from."""
-    shape = parts[0].shape
-    if len(parts) == stride:
-        # Windows that neither overlap nor leave gaps: the parts are interleaved, nothing is added.
-        joined = jnp.stack(parts, axis + 1)
-        whole = joined.reshape(*shape[:axis], shape[axis] * stride, *shape[axis + 1 :])
-        rest = [(0, 0)] * whole.ndim
-        rest[axis] = (0, size - shape[axis] * stride)
-        return jnp.pad(whole, rest)
-    reach = span(shape[axis], stride)
-    zero = jnp.zeros((), parts[0].dtype)
-    placed = []
-    for first, part in enumerate(parts):
-        config = [(0, 0, 0)] * part.ndim
-        config[axis] = (first, size - first - reach, stride - 1)
-        placed.append(lax.pad(part, zero, config))
-    return reduce(jnp.add, placed)
-
-
 class _Window(NamedTuple):
     """The axes that are pooled at the same time; hashable, as custom_vjp wants it."""
 
@@ -87,15 +67,27 @@ def _maximum_backward(
     over: _Window, residuals: tuple[Array, Array], gradient: Array
 ) -> tuple[Array]:
     x, largest = residuals
-    parts = []
-    unclaimed = jnp.ones(largest.shape, bool)
-    for seen in _seen(x, over):
-        wins = seen == largest
-        parts.append(jnp.where(wins & unclaimed, gradient, 0))
-        unclaimed &= ~wins
-    for axis, window, stride in reversed(list(zip(*over, strict=True))):
-        groups = [parts[i : i + window] for i in range(0, len(parts), window)]
-        parts = [_place(group, x.shape[axis], axis, stride) for group in groups]
+    winner = jnp.full(largest.shape, -1, jnp.int32)  # none, where the maximum is NaN
+    for number, seen in reversed(list(enumerate(_seen(x, over)))):
+        winner = jnp.where(seen == largest, number, winner)
+    # Pixels ask the windows they lie in, rather than windows adding to their pixels: once windows
+    # are spread to where they start, what is asked lies in slices again, in one loop. The winners
+    # are worked out before it, as it would compare anew for every slice.
+    spread = [(0, 0, 0)] * x.ndim
+    for axis, window, stride in zip(*over, strict=True):
+        reach = span(largest.shape[axis], stride)
+        spread[axis] = (window - 1, x.shape[axis] - reach, stride - 1)
+    winners = lax.pad(lax.optimization_barrier(winner), jnp.int32(-1), spread)
+    gradients = lax.pad(gradient, jnp.zeros((), gradient.dtype), spread)
+    around = over._replace(stride=(1,) * len(over.stride))
+    asked = zip(_seen(winners, around), _seen(gradients, around), strict=True)
+    # The window that starts at a pixel sees it first and comes last in the slices.
+    parts = [
+        jnp.where(theirs == number, share, 0)
+        for number, (theirs, share) in enumerate(reversed(list(asked)))
+    ]
+    for window in reversed(over.window):
+        parts = [reduce(jnp.add, parts[i : i + window]) for i in range(0, len(parts), window)]
     return (parts[0],)
 
 
