@@ -137,7 +137,11 @@ def _winner(found: Contest, study: reading.Study) -> Markup:
     rows, best, decimals = study.routes, found.best, digits(study)
     examples = f"{int(best['examples']):,} {study.split} examples"
     score = words.with_interval(best["accuracy"], best["accuracy_half"], decimals)
-    count = f"n = {int(best['seeds'])}"
+    # A share of so many examples is read more easily as a number of errors, where they are counted.
+    missed = words.amount(best["errors"])
+    if not math.isnan(best["errors_half"]):
+        missed = f"{best['errors']:,.1f} ± {best['errors_half']:,.1f}"
+    count = f"{missed} errors; n = {int(best['seeds'])}"
     if len(rows) == 1:
         return Markup("<b>{}</b>, the only row, gets {} of {} right ({})").format(
             best["entry"], score, examples, count
@@ -157,9 +161,12 @@ def _winner(found: Contest, study: reading.Study) -> Markup:
                     ),
                 )
         else:
-            points = 100 * (best["accuracy"] - other["accuracy"])
-            gain = Markup("; that is {} points above no route ({}, {}{})").format(
-                f"{points:.{decimals}f}",
+            # The difference of what is printed, so that a reader finds it again.
+            high, low = (round(100 * row["accuracy"], decimals) for row in (best, other))
+            subject = Markup("that is" if found.clear else "{} is").format(best["entry"])
+            gain = Markup("; {} {} points above no route ({}, {}{})").format(
+                subject,
+                f"{high - low:.{decimals}f}",
                 other["entry"],
                 words.with_interval(other["accuracy"], other["accuracy_half"], decimals),
                 _sure(best, other, "accuracy"),
@@ -356,12 +363,12 @@ def _published(study: reading.Study) -> Markup:
         names = words.listed([_pair(row) for _, row in single.iterrows()])
         clauses.append(Markup("one seed, without an interval, gives {}").format(names))
     text = Markup("; ").join(clauses)
-    return _sentence("Published", text + " (ours against published)")
+    return _sentence("Published", "ours against published: " + text)
 
 
 def _pair(row: pd.Series) -> str:
     ours = words.with_interval(row["ours"], row["half"], 2)
-    return f"{row['entry']} ({ours} against {words.percent(row['error'], 2)})"
+    return f"{row['entry']}: {ours} against {words.percent(row['error'], 2)}"
 
 
 def _cost(study: reading.Study) -> Markup:

@@ -14,6 +14,7 @@ from cnnjax.report.palette import Style
 from cnnjax.report.plotting import Dot, Drawing, Line, Panel
 
 _FULL_COLOUR = 4.0  # the corruption error (and its inverse) from which colour grows no stronger
+_NO_LINE = (0.1, 40.0)  # dashes of a swatch that is a mark alone
 _MOST_NETWORKS = 12  # panels of the error of equivariance; more would only be scrolled past
 
 
@@ -345,7 +346,8 @@ def _initial(study: reading.Study, path: Path) -> Drawing | None:
         )
         for row in areas.to_dict("records")
     }
-    lowest = min(areas["consistent"].min(), 0.9)
+    reach = areas["consistent"] - areas["consistent_half"].fillna(0.0)
+    lowest = min(max(float(reach.min()), 0.0), 0.9)
     limits = (float(10 * np.floor(lowest * 10)) - 3, 102.0)
 
     panels = []
@@ -365,22 +367,24 @@ def _initial(study: reading.Study, path: Path) -> Drawing | None:
         shown = f"consistency under {name} of every route, before and after training"
         panels.append(Panel(name.capitalize(), "", shown, draw))
     present = set(study.routes["family"])
+    # Without lines, as the rows are.
     legend = [
-        (palette.family_name(family), palette.of_family(family))
+        (palette.family_name(family), palette.of_family(family)._replace(dashes=_NO_LINE))
         for family in palette.FAMILIES
         if family in present
     ]
-    widest = max(min(len(entry), 33) for entry in study.entries)
-    left = 24 + round(5.6 * widest)
+    names = [plotting.wrap(entry) for entry in study.entries]
+    left = 24 + round(5.6 * max(len(line) for lines in names for line in lines))
+    row = 28 if max(map(len, names)) > 1 else 17
     return plotting.compose(
         panels,
         path,
         legend=[
             *legend,
-            ("hollow: at initialisation", Style("dark", "o", (0.1, 40.0), hollow=True)),
-            ("filled: after training", Style("dark", "o", (0.1, 40.0))),
+            ("hollow: at initialisation", Style("dark", "o", _NO_LINE, hollow=True)),
+            ("filled: after training", Style("dark", "o", _NO_LINE)),
         ],
-        size=(350, 76 + 17 * len(study.routes)),
+        size=(350, 76 + row * len(study.routes)),
         margins=(left, 14, 34, 40),
     )
 
@@ -477,8 +481,8 @@ def _chosen_magnitudes(frame: pd.DataFrame) -> dict[tuple[str, float], Style]:
 
 
 def _range(lines: list[Line]) -> tuple[float, float]:
-    """Returns limits in percent that hold every line, and its band where there is room."""
+    """Returns limits in percent that hold every line and its marks, and its band where it can."""
     low = min(float(np.min(line.mean)) for line in lines)
     high = max(float(np.max(line.mean)) for line in lines)
     spread = max(high - low, 1.0)
-    return max(0.0, low - 0.08 * spread), min(high + 0.06 * spread, 101.0)
+    return max(0.0, low - 0.08 * spread), high + 0.05 * spread

@@ -20,6 +20,9 @@ MOST_ERRORS = 200
 
 _MOST_TILES = 64
 _DIVERGING = LinearSegmentedColormap.from_list("kernel", ["#0072b2", "#f7f7f7", "#c24e00"])
+# Frames stand out from the paper, light or dark, and from their tiles, whose colours go through
+# white (kernels) and through a middle grey (maps).
+_KERNEL_FRAME, _MAP_FRAME = (128, 128, 128, 255), (205, 205, 205, 255)
 _EDGE = 4  # how often a pixel is repeated in the files for papers, at most to 8 tiles a row
 
 
@@ -167,7 +170,7 @@ def errors(study: reading.Study, folder: Path) -> Gallery | None:
     if not shown:
         return Gallery("", (1, 1, 1, 1), [found for found, _ in members])
     tiles = _bytes(images[[place[number] for number in shown]])
-    sprite, columns = _mosaic(tiles, gap=0)
+    sprite, columns = _mosaic(tiles)
     _png(sprite, folder / "errors.png")
     height, width = tiles.shape[1:3]
     corners = {
@@ -221,7 +224,7 @@ def _kernel(
     flat = array.reshape(*array.shape[:2], -1)
     largest = float(np.abs(flat).max()) or 1.0
     tiles = _DIVERGING(flat.transpose(2, 0, 1)[:_MOST_TILES] / (2 * largest) + 0.5, bytes=True)
-    picture, _ = _mosaic(tiles, gap=1)
+    picture, _ = _mosaic(tiles, gap=1, frame=_KERNEL_FRAME)
     scale = f"−{largest:.2g} to {largest:.2g}"
     return _layer(name, picture, shape, _more(flat.shape[-1]), scale), picture
 
@@ -233,7 +236,7 @@ def _maps(
     low, high = float(array.min()), float(array.max())
     level = (array.transpose(2, 0, 1)[:_MOST_TILES] - low) / ((high - low) or 1.0)
     tiles = matplotlib.colormaps["cividis"](level, bytes=True)
-    picture, _ = _mosaic(tiles, gap=max(1, array.shape[0] // 14))
+    picture, _ = _mosaic(tiles, gap=max(1, array.shape[0] // 14), frame=_MAP_FRAME)
     shape = "×".join(str(n) for n in array.shape)
     scale = f"{low:.2g} to {high:.2g}".replace("-", "−")
     return _layer(name, picture, shape, _more(array.shape[-1]), scale), picture
@@ -248,18 +251,23 @@ def _more(channels: int) -> str:
 
 
 def _mosaic(
-    tiles: UInt8[np.ndarray, "count height width channels"], *, gap: int
+    tiles: UInt8[np.ndarray, "count height width channels"],
+    *,
+    gap: int = 0,
+    frame: tuple[int, ...] = (),
 ) -> tuple[UInt8[np.ndarray, "rows columns channels"], int]:
-    """Lays tiles out in rows with a transparent gap; returns the picture and the tiles a row."""
+    """Lays tiles out in rows, framed by a gap; returns the picture and the tiles a row."""
     count, height, width, channels = tiles.shape
     columns = min(count, 8 if gap else 20)
     rows = -(-count // columns)
     canvas = np.zeros(
-        (rows * (height + gap) - gap, columns * (width + gap) - gap, channels), np.uint8
+        (rows * (height + gap) + gap, columns * (width + gap) + gap, channels), np.uint8
     )
     for position, tile in enumerate(tiles):
         y, x = position // columns * (height + gap), position % columns * (width + gap)
-        canvas[y : y + height, x : x + width] = tile
+        if gap:
+            canvas[y : y + height + 2 * gap, x : x + width + 2 * gap] = frame
+        canvas[y + gap : y + gap + height, x + gap : x + gap + width] = tile
     return canvas, columns
 
 

@@ -32,7 +32,8 @@ class Cell(NamedTuple):
       half: The interval's half width as it is read; may be empty.
       key: What the column is sorted by.
       heat: Shade from 0 (worst of the column) to 1 (best), or None for a plain cell.
-      best: Whether it is the best of its column or level with it.
+      best: Whether it is the best of its column.
+      level: Whether its interval reaches that of the best.
     """
 
     text: str
@@ -40,6 +41,7 @@ class Cell(NamedTuple):
     key: float | str
     heat: float | None = None
     best: bool = False
+    level: bool = False
 
 
 class Row(NamedTuple):
@@ -99,7 +101,7 @@ def write(workdir: str | Path) -> Path:
         environment=_environment(study.environments),
         reproduce=_reproduce(study),
         family_name=palette.family_name,
-        percent=words.percent,
+        probability=words.probability,
     )
     path = workdir / "report.html"
     partial = workdir / "report.html.partial"
@@ -131,7 +133,9 @@ def route_table(study: reading.Study) -> tuple[list[Column], list[Row]]:
             "errors", f"Number of {study.split} examples misread: mean and 95 % interval over seeds"
         ),
     ]
-    shaded = {"accuracy": _shades(table, "accuracy")}
+    # Fewer errors are better, and the shades of a column go by what is.
+    fewer = table.assign(errors=-table["errors"])
+    shaded = {"accuracy": _shades(table, "accuracy"), "errors": _shades(fewer, "errors")}
     names = list(study.transformations)
     if names:
         overall = areas[areas["transformation"] == ""]
@@ -160,8 +164,9 @@ def route_table(study: reading.Study) -> tuple[list[Column], list[Row]]:
         cells = [Cell(row["dataset"], "", row["dataset"])] if several else []
         cells.append(Cell(str(row["seeds"]), "", row["seeds"]))
         text = _points(row["accuracy"], row["accuracy_half"], decimals)
-        cells.append(Cell(*text, row["accuracy"], *shaded["accuracy"].get(entry, (None, False))))
-        cells.append(Cell(*_count(row["errors"], row["errors_half"]), row["errors"]))
+        cells.append(Cell(*text, row["accuracy"], *shaded["accuracy"].get(entry, ())))
+        text = _count(row["errors"], row["errors_half"])
+        cells.append(Cell(*text, row["errors"], *shaded["errors"].get(entry, ())))
         for name, value in [
             *([("", "transformed")] if names else []),
             *((n, "kept") for n in names),
@@ -169,7 +174,7 @@ def route_table(study: reading.Study) -> tuple[list[Column], list[Row]]:
             if (entry, name) in summary.index:
                 got = summary.loc[(entry, name)]
                 text = _points(got[value], got[f"{value}_half"], 1)
-                cells.append(Cell(*text, got[value], *shaded[name].get(entry, (None, False))))
+                cells.append(Cell(*text, got[value], *shaded[name].get(entry, ())))
             else:
                 cells.append(Cell("–", "", -1.0))
         cells += [
@@ -182,38 +187,43 @@ def route_table(study: reading.Study) -> tuple[list[Column], list[Row]]:
     return columns, lines
 
 
-def _shades(frame: pd.DataFrame, value: str) -> dict[str, tuple[float, bool]]:
-    """Places each mean between its data set's worst and best, and says who is level with the best.
+def _shades(frame: pd.DataFrame, value: str) -> dict[str, tuple[float, bool, bool]]:
+    """Places each mean between its data set's worst and best, and says who is best and level.
 
     Args:
       frame: Rows with the columns entry, dataset, `value` and `value`_half.
       value: The column in which more is better.
 
     Returns:
-      Place from 0 (worst) to 1 (best) and whether it is level with the best, by entry.
+      Place from 0 (worst) to 1 (best), whether it is the best, and whether it is another one that
+      is level with the best, by entry.
     """
-    found: dict[str, tuple[float, bool]] = {}
+    found: dict[str, tuple[float, bool, bool]] = {}
     for _, rows in frame.groupby("dataset", sort=False):
         best = answer.contest(rows, value)
         if best is None or len(rows) < 2:
             continue
-        level = {best.best["entry"], *(best.level["entry"] if best.known else ())}
+        level = set(best.level["entry"]) if best.known else set()
         low, high = rows[value].min(), rows[value].max()
         for entry, mean in zip(rows["entry"], rows[value], strict=True):
             if not math.isnan(mean):
-                found[entry] = ((mean - low) / ((high - low) or 1.0), entry in level)
+                place = (mean - low) / ((high - low) or 1.0)
+                found[entry] = (place, entry == best.best["entry"], entry in level)
     return found
 
 
 def _unbroken(sentence: Markup) -> Markup:
-    """Keeps a number, its interval and its unit on one line.
+    """Keeps a number, its interval and its unit on one line, and a hyphen before a number too.
 
     >>> _unbroken(Markup("97.0 ± 0.2 % of 12 M")) == "97.0\u00a0±\u00a00.2\u00a0% of 12\u00a0M"
     True
+    >>> _unbroken(Markup("LeNet-5")) == "LeNet\u20115"
+    True
     """
-    return Markup(
-        re.sub(r"(?<=\d) (?=[±%]|(?:k|M|G|s|min|h)\b)|(?<=[±=]) | (?==)", "\u00a0", str(sentence))
+    together = re.sub(
+        r"(?<=\d) (?=[±%]|(?:k|M|G|s|min|h)\b)|(?<=[±=]) | (?==)", "\u00a0", str(sentence)
     )
+    return Markup(re.sub(r"(?<=\w)-(?=\d)", "\u2011", together))
 
 
 def _points(share: float, half: float, digits: int) -> tuple[str, str]:
@@ -333,7 +343,7 @@ def _published(study: reading.Study) -> list[dict[str, Any]]:
 
 
 def _chosen(study: reading.Study) -> list[tuple[str, str, str]]:
-    """Lists which learning rate validation chose, where more than one was chosen at all."""
+    """Lists the learning rate of each row, where there is more than one."""
     rows = study.measured[(study.measured["transformation"] == "none") & ~study.measured["initial"]]
     if len(pd.unique(rows["learning_rate"])) < 2:
         return []

@@ -5,6 +5,7 @@ Each function draws on axes it is given and says nothing about where its numbers
 """
 
 import io
+import textwrap
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,12 +19,13 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from cnnjax.report import palette, svg, words
 from cnnjax.report.palette import Style
 
 _STYLE = Path(__file__).with_name("figures.mplstyle")
+_LINE = 24  # letters of a line of a name that is broken in two
 _POINTS = 72  # an SVG of Matplotlib's has 72 units to the inch: here a unit is a pixel
 
 
@@ -147,7 +149,7 @@ def curves(
     log: bool = False,
     direct: bool = False,
 ) -> None:
-    """Draws lines with bands; every mean is marked.
+    """Draws lines in percent with bands; every mean is marked.
 
     Args:
       axes: Where to draw.
@@ -161,7 +163,10 @@ def curves(
         style, colour = line.style, line.style.ink
         known = np.isfinite(line.half)
         if known.any() and len(line.x) > 1:
-            low, high = (line.mean + sign * np.nan_to_num(line.half) for sign in (-1, 1))
+            # Shares in percent: what an interval holds beyond them cannot be.
+            low, high = (
+                np.clip(line.mean + sign * np.nan_to_num(line.half), 0, 100) for sign in (-1, 1)
+            )
             axes.fill_between(line.x, low, high, color=colour, alpha=0.13, linewidth=0)
         elif known.any():
             axes.errorbar(line.x, line.mean, line.half, color=colour, linewidth=1.2)
@@ -199,7 +204,7 @@ def pairs(
     x_label: str,
     x_range: tuple[float, float] | None = None,
 ) -> None:
-    """Draws a row for each name: hollow before training, filled after, joined by a line.
+    """Draws a row for each name: hollow before training, filled after, joined by dots.
 
     Args:
       axes: Where to draw.
@@ -210,7 +215,11 @@ def pairs(
     for place, (_, style, before, after) in enumerate(rows):
         if before is not None and after is not None:
             axes.plot(
-                [before.mean, after.mean], [place, place], color=style.ink, linewidth=1, alpha=0.5
+                [before.mean, after.mean],
+                [place, place],
+                color=style.ink,
+                linestyle=(0, (1.0, 2.5)),
+                linewidth=1,
             )
         for dot, fill in ((before, palette.COLOURS["paper"][0]), (after, style.ink)):
             if dot is not None:
@@ -220,14 +229,16 @@ def pairs(
                     xerr=None if np.isnan(dot.half) else dot.half,
                     color=style.ink,
                     marker=style.marker,
+                    markersize=6.5,
                     markerfacecolor=fill,
                     linestyle="none",
                     elinewidth=1.1,
+                    capsize=2.5,
                 )
     axes.set_xlabel(x_label, loc="left")
     axes.grid(visible=False, axis="y")
     axes.grid(visible=True, axis="x")
-    axes.set_yticks(range(len(rows)), [_clip(name, 33) for name, *_ in rows])
+    axes.set_yticks(range(len(rows)), ["\n".join(wrap(name)) for name, *_ in rows])
     axes.tick_params(axis="y", labelcolor=palette.COLOURS["ink"][0], pad=8)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     if x_range is not None:
@@ -300,13 +311,10 @@ def costs(
     axes.set_xlabel(x_label, loc="left")
     axes.set_xscale("log")
     axes.margins(x=0.08, y=0.08)
-    axes.xaxis.set_major_locator(LogLocator(10, numticks=6))
+    low, high = axes.get_xlim()
+    axes.xaxis.set_major_locator(FixedLocator(_apart(_round_ticks(low, high))))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: words.short(x)))
-    low, high = axes.get_xlim()
-    if np.log10(high / low) < 1.2:
-        ticks = [m * 10.0**e for e in range(-4, 14) for m in (1, 2, 5)]
-        axes.xaxis.set_major_locator(FixedLocator([t for t in ticks if low <= t <= high]))
     axes.set_xlim(low, high)
     _name_ends(axes, named)
 
@@ -440,6 +448,33 @@ def _handle(label: str, style: Style) -> Line2D:
         linestyle=(0, style.dashes) if style.dashes else "-",
         markerfacecolor=palette.COLOURS["paper"][0] if style.hollow else style.ink,
     )
+
+
+def _round_ticks(low: float, high: float) -> list[float]:
+    """Returns round numbers between two: the fewest kinds of which there are three at least.
+
+    >>> _round_ticks(30.0, 4e4), _round_ticks(0.7, 12.0), _round_ticks(88.0, 170.0)
+    ([100.0, 1000.0, 10000.0], [1.0, 3.0, 10.0], [100.0, 120.0, 150.0])
+    """
+    ticks: list[float] = []
+    for kinds in ((1,), (1, 3), (1, 2, 5), (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)):
+        ticks = [kind * 10.0**power for power in range(-4, 14) for kind in kinds]
+        ticks = [tick for tick in ticks if low <= tick <= high]
+        if len(ticks) >= 3:
+            break
+    return ticks
+
+
+def wrap(name: str) -> list[str]:
+    """Breaks a name into two lines at the most.
+
+    >>> wrap("LeNet-5 (modern), affine + elastic")
+    ['LeNet-5 (modern), affine', '+ elastic']
+    """
+    lines = textwrap.wrap(
+        name, _LINE, max_lines=2, placeholder="…", break_on_hyphens=False, break_long_words=False
+    )
+    return [_clip(line, _LINE) for line in lines]
 
 
 def _apart(ticks: Sequence[float]) -> list[float]:

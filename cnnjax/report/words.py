@@ -28,6 +28,17 @@ def with_interval(share: Number, half: Number, digits: int = 1) -> str:
     return f"{100 * share:.{digits}f} ± {100 * half:.{digits}f} %"
 
 
+def probability(share: Number) -> str:
+    """Returns a probability in whole percent, which are nought or all only where it is.
+
+    >>> [probability(share) for share in (0.0, 0.004, 0.123, 0.997, 1.0)]
+    ['0 %', '<1 %', '12 %', '>99 %', '100 %']
+    """
+    if 0 < share < 0.005:
+        return "<1 %"
+    return ">99 %" if 0.995 <= share < 1 else percent(share, 0)
+
+
 def amount(value: Number, digits: int = 1) -> str:
     """Returns a number with thousands separated, and decimals where they say something.
 

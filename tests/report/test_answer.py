@@ -65,8 +65,9 @@ def test_a_clear_winner_is_named_with_its_lead_over_no_route(study, builders):
     first = plain(answer.sentences(found)[0])
     # Three values 0.001 apart: t(2, 0.975) · 0.001 / √3 = 4.3027 · 0.000577 = 0.00248.
     assert first == (
-        "Untouched shown copies is right most often, on 97.0 ± 0.2 % of 360 test examples (n = 3); "
-        "that is 7.0 points above no route (pixels, 90.0 ± 0.2 %; the intervals do not overlap)."
+        "Untouched shown copies is right most often, on 97.0 ± 0.2 % of 360 test examples "
+        "(10.8 ± 0.9 errors; n = 3); that is 7.0 points above no route "
+        "(pixels, 90.0 ± 0.2 %; the intervals do not overlap)."
     )
 
 
@@ -81,7 +82,7 @@ def test_overlapping_intervals_have_no_winner(study, builders):
     first = plain(answer.sentences(found)[0])
     assert "no clear winner" in first
     assert "b has the highest mean" in first
-    assert "its interval overlaps a;" in first
+    assert "its interval overlaps a; b is 5.1 points above no route (pixels" in first
     assert "far" not in first
 
 
@@ -199,9 +200,10 @@ def test_published_figures_are_judged_by_the_interval(study, builders):
         config=config,
     )
     second = plain(answer.sentences(found)[1])
-    assert "error is lower than published for LeNet (5.00 ± 0.25 % against 6.00 %)" in second
-    assert "higher than published for MLP (10.00 ± 0.25 % against 9.00 %)" in second
-    assert "within our interval for Net (3.00 ± 0.25 % against 3.05 %)" in second
+    assert second.startswith("Published Ours against published: the error is lower")
+    assert "error is lower than published for LeNet: 5.00 ± 0.25 % against 6.00 %;" in second
+    assert "higher than published for MLP: 10.00 ± 0.25 % against 9.00 %;" in second
+    assert "within our interval for Net: 3.00 ± 0.25 % against 3.05 %." in second
     assert "elsewhere" not in second
     assert answer.published(found)["ours"].isna().tolist() == [False, False, False, True]
 

@@ -274,7 +274,7 @@ def test_data_sets_are_neither_drawn_nor_shaded_nor_paid_against_each_other(buil
     assert "no route: dense hard" in hard
     _, rows = route_table(reading.read(tmp_path))
     bold = {each.entry: sum(cell.best for cell in each.cells) for each in rows}
-    assert bold == dict.fromkeys(bold, 0) | {"net easy": 3, "net hard": 3}
+    assert bold == dict.fromkeys(bold, 0) | {"net easy": 4, "net hard": 4}
     told = next(text for text in page.text.split("Transformed") if "costs" in text)
     assert re.search(
         r"On easy, .*no route \(dense easy\) costs .*; on hard, .*\(dense hard\)", told
@@ -379,3 +379,21 @@ def test_the_configuration_is_whole(page, full_workdir):
     config = json.loads((full_workdir / "config.json").read_text())
     assert html.escape(json.dumps(config["optimizer"]["learning_rate"])) in page.source
     assert "0.10.2" in page.text
+
+
+def test_the_best_of_a_column_is_bold_and_what_is_level_with_it_is_underlined(builders, tmp_path):
+    rows = [
+        builders["row"](label=label, seed=seed, accuracy=mean + spread * (seed - 1))
+        for label, mean, spread in (("best", 0.97, 0.001), ("wide", 0.90, 0.05), ("low", 0.95, 0.0))
+        for seed in range(3)
+    ]
+    columns, lines = route_table(reading.read(builders["save"](tmp_path, pd.DataFrame(rows))))
+    for name in ("accuracy %", "errors"):
+        place = [column.head for column in columns].index(name)
+        cells = {line.entry: line.cells[place] for line in lines}
+        assert {entry: (cell.best, cell.level) for entry, cell in cells.items()} == {
+            "best": (True, False),
+            "wide": (False, True),
+            "low": (False, False),
+        }
+        assert [cells[entry].heat for entry in ("best", "wide")] == [1.0, 0.0]
