@@ -375,7 +375,7 @@ def _initial(study: reading.Study, path: Path) -> Drawing | None:
     ]
     names = [plotting.wrap(entry) for entry in study.entries]
     left = 24 + round(5.6 * max(len(line) for lines in names for line in lines))
-    row = 28 if max(map(len, names)) > 1 else 17
+    row = 31 if max(map(len, names)) > 1 else 17
     return plotting.compose(
         panels,
         path,

@@ -223,10 +223,12 @@ def pairs(
             )
         for dot, fill in ((before, palette.COLOURS["paper"][0]), (after, style.ink)):
             if dot is not None:
+                # Shares in percent, as in `curves`.
+                ends = np.clip([dot.half, dot.half], 0, [dot.mean, 100 - dot.mean])
                 axes.errorbar(
                     dot.mean,
                     place,
-                    xerr=None if np.isnan(dot.half) else dot.half,
+                    xerr=None if np.isnan(dot.half) else ends[:, None],
                     color=style.ink,
                     marker=style.marker,
                     markersize=6.5,
