@@ -1,4 +1,4 @@
-"""Several neighbouring outputs at once, for the CPU's sake.
+"""Several neighbouring outputs at once, and not too many images, for the CPU's sake.
 
 The CPU's convolution copies every output's window into a row of a matrix and multiplies that matrix
 by the kernel. With few features, as in the first layers of small networks, the copying costs more
@@ -6,6 +6,10 @@ than the multiplying, and the vector units run half empty. So r neighbours of a 
 one output with r times the features: their windows overlap, so one slightly wider window is copied
 instead of r, and the kernel, shifted r times, fills the lanes. The values are the same up to
 rounding. A whole LeNet-5 step on two cores gained 1.4 to 2 times.
+
+Every weight's gradient reads the whole batch, which does not stay in the cache where it is large.
+So it is summed over parts of the batch, one after the other: for 64 to 128 channels of 16×16 to
+32×32 pixels and 128 images this took half the time or less.
 """
 
 import math
@@ -22,6 +26,11 @@ _COPY, _COPY_FEW, _FEW = 30, 80, 8
 _WIDEN = 30
 # A block must promise this much before it is worth its extra code.
 _GAIN = 1.25
+
+# So many numbers (4 MB of float32) are worth cutting into parts, of at most so many images; fewer
+# than the least would leave the vector units half empty.
+_CACHED = 2**20
+_MOST_IMAGES, _LEAST_IMAGES = 32, 8
 
 
 def outputs_at_once(
@@ -50,6 +59,19 @@ def outputs_at_once(
 
     best = min(range(1, min(outputs, 3 * _LANES // features, 16) + 1), key=cost, default=1)
     return best if cost(1) > _GAIN * cost(best) else 1
+
+
+def images_at_once(batch: int, numbers: int) -> int:
+    """Returns how many images to sum a kernel's gradient over at once: a divisor of the batch.
+
+    Args:
+      batch: The images.
+      numbers: The size of the images and of their outputs' gradients together.
+    """
+    if jax.default_backend() != "cpu" or numbers <= _CACHED:
+        return batch
+    most = max(part for part in range(1, min(batch, _MOST_IMAGES) + 1) if batch % part == 0)
+    return most if most >= _LEAST_IMAGES else batch
 
 
 def widen(kernel: Array, block: int, step: int) -> Array:

@@ -25,7 +25,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from cnnjax.ops.blocking import fold, outputs_at_once, widen
+from cnnjax.ops.blocking import fold, images_at_once, outputs_at_once, widen
 from cnnjax.ops.windows import Padding, Pairs, PerAxis, explicit_padding, output_size, pad, span
 from cnnjax.ops.windows import per_axis as _per_axis
 
@@ -178,6 +178,23 @@ def _kernel_gradient(
     x: Array, gradient: Array, window: tuple[int, ...], geometry: _Geometry
 ) -> Array:
     """The gradient of shared weights, summed over the batch and over every position."""
+    images = images_at_once(len(x), x.size + gradient.size)
+    if images == len(x):
+        return _gradient_at_once(x, gradient, window, geometry)
+
+    def add(total: Array, part: tuple[Array, Array]) -> tuple[Array, None]:
+        x, gradient = part
+        return total + _gradient_at_once(x, gradient, window, geometry), None
+
+    zero = jnp.zeros((*window, x.shape[-1] // geometry.groups, gradient.shape[-1]), x.dtype)
+    cut = lambda array: array.reshape(-1, images, *array.shape[1:])  # noqa: E731
+    return lax.scan(add, zero, (cut(x), cut(gradient)))[0]
+
+
+def _gradient_at_once(
+    x: Array, gradient: Array, window: tuple[int, ...], geometry: _Geometry
+) -> Array:
+    """The kernel's gradient, of a batch that is not cut into parts."""
     *out, features = gradient.shape[1:]
     # The windows of the kernel's gradient are as many as the kernel has pixels, and as large as the
     # image: what is copied for each is the batch, in the channels' place.

@@ -189,6 +189,30 @@ def test_blocks_are_for_few_features():
     assert blocking.outputs_at_once(14, 128 * 14, 3, 1, 64, 64) == 1
 
 
+@given(st.sampled_from([6, 7, 12]), st.sampled_from([1, 2, 4]), st.sampled_from([1, 2]))
+def test_parts_of_a_batch_sum_to_the_whole(batch, most, groups):
+    x, kernel = integers(batch, 6, 5, 4), integers(3, 2, 4 // groups, 4, seed=1)
+    f = jax.grad(lambda k, x: (ops.cross_correlate(x, k, groups=groups) ** 2).sum())
+    whole = f(kernel, x)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ("_CACHED", 0), ("_MOST_IMAGES", most), ("_LEAST_IMAGES", 1):
+            patch.setattr(blocking, name, value)
+        np.testing.assert_array_equal(jax.jit(f)(kernel, x), whole)
+        each = jax.vmap(f, (None, 0))(kernel, np.stack([x, x[::-1]]))
+        np.testing.assert_array_equal(each, np.stack([whole, whole]))
+        if most < batch and batch % most == 0 and groups == 1:
+            with jax.enable_x64(True):
+                check_grads(f, (kernel.astype(float), x.astype(float)), order=1, modes=["rev"])
+
+
+def test_a_batch_is_cut_where_it_is_large_and_only_into_equal_parts():
+    large = 2 * 128 * 32 * 32 * 64
+    assert blocking.images_at_once(128, large) == 32
+    assert blocking.images_at_once(100, large) == 25
+    assert blocking.images_at_once(131, large) == 131, "a prime has no parts"
+    assert blocking.images_at_once(128, 128 * 28 * 28 * 7) == 128, "LeNet-5's first layer"
+
+
 def test_fold_is_the_adjoint_of_widen():
     kernel, wide = integers(3, 4, 2, 5), integers(3, 4 + 2 * 2, 2, 15, seed=1)
     left = np.vdot(blocking.widen(jnp.asarray(kernel), 3, 2), wide)
