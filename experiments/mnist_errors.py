@@ -70,7 +70,7 @@ MLP800 = {
     "mlp800_elastic": (
         "MLP-800, affine + elastic",
         "training",
-        {"epochs": 150.0} | MILD | LESS_DECAY,
+        {"epochs": 400.0} | MILD | LESS_DECAY,
     ),
 }
 CIRESAN = {
