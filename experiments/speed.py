@@ -48,7 +48,7 @@ def show(what: str, against: str, ratios: list[float], target: float | None = No
     """Prints one line of the table."""
     goal = "" if target is None else f"target {target:4.2f}"
     print(
-        f"{what:46s} {against:26s} {statistics.median(ratios):6.2f}× "
+        f"{what:54s} {against:26s} {statistics.median(ratios):6.2f}× "
         f"({min(ratios):.2f}–{max(ratios):.2f})  {goal}",
         flush=True,
     )
@@ -179,19 +179,54 @@ def against_flax(rounds: int) -> None:
 
 
 def pooling(rounds: int) -> None:
-    """Max-pooling forward and backward, 28×28×32, batch 128."""
+    """Max-pooling forward and backward, 28×28×32, batch 128; windows overlap or do not."""
     import jax
     from flax import linen as nn
 
     from cnnjax import ops
 
     x = jax.random.normal(jax.random.key(0), (128, 28, 28, 32))
+    for window, stride, target in ((2, 2, 5.0), (3, 2, None), (2, 1, None)):
+        ours = functools.partial(ops.max_pool, window=window, stride=stride)
+        theirs = lambda x, w=window, s=stride: nn.max_pool(x, (w, w), (s, s))  # noqa: E731
+        ratios = in_turn(gradient_of(ours, x), gradient_of(theirs, x), rounds)
+        what = f"max-pool {window}×{window}, stride {stride}, forward and backward"
+        show(what, "stock Flax", ratios, target)
+
+
+def gradient_of(function, *arguments):
+    """A call that works out the function and its gradient in all its arguments."""
+    import jax
+
     # The weights keep the compiler from seeing through a constant cotangent.
-    weights = jax.random.normal(jax.random.key(1), (128, 14, 14, 32))
-    ours = jax.jit(jax.grad(lambda x: (ops.max_pool(x, 2) * weights).sum()))
-    theirs = jax.jit(jax.grad(lambda x: (nn.max_pool(x, (2, 2), (2, 2)) * weights).sum()))
-    ratios = in_turn(lambda: ours(x), lambda: theirs(x), rounds)
-    show("max-pool 2×2 forward and backward", "stock Flax", ratios, 5.0)
+    shape = jax.eval_shape(function, *arguments).shape
+    weights = jax.random.normal(jax.random.key(1), shape)
+    loss = lambda *arguments: (function(*arguments) * weights).sum()  # noqa: E731
+    both = jax.jit(jax.value_and_grad(loss, tuple(range(len(arguments)))))
+    return lambda: both(*arguments)
+
+
+def convolutions(rounds: int) -> None:
+    """3×3 convolutions forward and backward, 32×32 pixels, batch 128."""
+    import jax
+    from jax import lax
+
+    from cnnjax import ops
+
+    x = jax.random.normal(jax.random.key(0), (128, 32, 32, 64))
+    for groups, name in ((1, "64 channels"), (2, "64 channels in 2 groups"), (64, "depthwise, 64")):
+        kernel = jax.random.normal(jax.random.key(2), (3, 3, 64 // groups, 64))
+        ours = functools.partial(ops.cross_correlate, padding="SAME", groups=groups)
+        theirs = functools.partial(
+            lax.conv_general_dilated,
+            window_strides=(1, 1),
+            padding="SAME",
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            feature_group_count=groups,
+        )
+        calls = (gradient_of(each, x, kernel) for each in (ours, theirs))
+        ratios = in_turn(*calls, min(rounds, 3))
+        show(f"convolution, {name}, forward and backward", "stock lax", ratios)
 
 
 def members(rounds: int) -> None:
@@ -365,8 +400,11 @@ def main(_: list[str]) -> None:
         return
     os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # compilation is timed, too
     platform.configure(keep_memory=_KEEP_MEMORY.value)
-    print(f"{'what':46s} {'against':26s} {'ratio':>7s} (lowest–highest)")
-    for part in (against_flax, pooling, members, policy_cost, twenty_operations, against_peers):
+    print(f"{'what':54s} {'against':26s} {'ratio':>7s} (lowest–highest)")
+    for part in (
+        *(against_flax, pooling, convolutions, members),
+        *(policy_cost, twenty_operations, against_peers),
+    ):
         part(_ROUNDS.value)
 
 

@@ -16,7 +16,7 @@ is closed under its own gradients, so that gradients of gradients are fast as we
 """
 
 import math
-from functools import partial
+from functools import partial, reduce
 from typing import NamedTuple
 
 import jax
@@ -26,6 +26,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from cnnjax.ops.blocking import fold, images_at_once, outputs_at_once, widen
+from cnnjax.ops.groups import each_by_itself, group_by_group, in_turn, seen_by_weights
 from cnnjax.ops.windows import Padding, Pairs, PerAxis, explicit_padding, output_size, pad, span
 from cnnjax.ops.windows import per_axis as _per_axis
 
@@ -93,7 +94,7 @@ def _block(
 ) -> tuple[int, int]:
     """Chooses how many outputs to compute together; returns that and their step in the window."""
     step, rest = divmod(geometry.stride[-1], geometry.dilation[-1])
-    if rest or geometry.groups > 1:
+    if rest:
         return 1, step
     others = x_shape[0] * math.prod(out_space[:-1])
     *_, window, channels, features = kernel_shape
@@ -114,6 +115,13 @@ def _out_space(
 def _correlate(x: Array, kernel: Array, geometry: _Geometry) -> Array:
     size, window = x.shape[1:-1], kernel.shape[:-2]
     out = _out_space(size, window, geometry)
+    if each_by_itself(geometry.groups, x.shape[-1], kernel.shape[-1], window):
+        met = seen_by_weights(x, window, out, *geometry[:4])
+        weights = kernel.reshape(-1, kernel.shape[-1])
+        return reduce(jnp.add, (pixels * row for pixels, row in zip(met, weights, strict=True)))
+    if in_turn(geometry.groups):
+        one = geometry._replace(groups=1)
+        return group_by_group(lambda x, k: _correlate(x, k, one), geometry.groups, x, kernel)
     block, step = _block(x.shape, kernel.shape, out, geometry)
     if block == 1:
         return _plain(x, kernel, geometry)
@@ -178,6 +186,15 @@ def _kernel_gradient(
     x: Array, gradient: Array, window: tuple[int, ...], geometry: _Geometry
 ) -> Array:
     """The gradient of shared weights, summed over the batch and over every position."""
+    count, channels, features = geometry.groups, x.shape[-1], gradient.shape[-1]
+    if each_by_itself(count, channels, features, window):
+        met = seen_by_weights(x, window, gradient.shape[1:-1], *geometry[:4])
+        axes = tuple(range(gradient.ndim - 1))
+        sums = jnp.stack([jnp.sum(pixels * gradient, axes) for pixels in met])
+        return sums.reshape(*window, 1, features)
+    if in_turn(count):
+        one = geometry._replace(groups=1)
+        return group_by_group(lambda x, g: _kernel_gradient(x, g, window, one), count, x, gradient)
     images = images_at_once(len(x), x.size + gradient.size)
     if images == len(x):
         return _gradient_at_once(x, gradient, window, geometry)

@@ -205,6 +205,39 @@ def test_parts_of_a_batch_sum_to_the_whole(batch, most, groups):
                 check_grads(f, (kernel.astype(float), x.astype(float)), order=1, modes=["rev"])
 
 
+@given(
+    st.sampled_from([1, 2, 3]),
+    st.sampled_from([1, 2]),
+    st.sampled_from(["VALID", "SAME", "CIRCULAR", 2]),
+    st.sampled_from([(4, 1, 4), (4, 4, 4), (4, 4, 8), (6, 3, 3)]),
+)
+def test_groups_are_those_of_stock_lax_on_every_backend(stride, dilation, padding, sizes):
+    """One after the other, weight by weight where channels are alone, or left to the backend."""
+    channels, groups, features = sizes
+    keywords = {"stride": (stride, 1), "dilation": (1, dilation), "groups": groups}
+    x, kernel = random(2, 7, 6, channels), random(3, 2, channels // groups, features, seed=1)
+
+    def gradients(f, x, kernel):
+        y, pull = jax.vjp(lambda x, k: f(x, k, padding=padding, **keywords), x, kernel)
+        return y, pull(jnp.cos(y))
+
+    with jax.enable_x64(True):
+        theirs = jax.jit(lambda *a: gradients(stock, *a))(x, kernel)
+        for backend in ("cpu", "gpu"):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(jax, "default_backend", lambda backend=backend: backend)
+                ours = jax.jit(lambda *a: gradients(ops.cross_correlate, *a))(x, kernel)
+            jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-11), ours, theirs)
+
+
+def test_second_gradients_of_groups():
+    f = jax.jit(lambda x, k: jnp.sum(jnp.sin(ops.cross_correlate(x, k, stride=2, groups=4))))
+    with jax.enable_x64(True):
+        for features in (4, 8):
+            arguments = random(1, 5, 6, 4), random(2, 3, 1, features, seed=1)
+            check_grads(f, arguments, order=2, modes=["rev"], atol=1e-5, rtol=1e-5)
+
+
 def test_a_batch_is_cut_where_it_is_large_and_only_into_equal_parts():
     large = 2 * 128 * 32 * 32 * 64
     assert blocking.images_at_once(128, large) == 32
