@@ -53,6 +53,27 @@ def _seen(x: Array, over: _Window) -> list[Array]:
     return parts
 
 
+# From so many channels on, which fill the vectors, windows that lie side by side hand out their
+# gradients themselves; and from so many numbers (4 MB) on, where what is spread would take memory
+# anew at each call.
+_LANES, _CACHED = 16, 2**20
+
+
+def _side_by_side(winner: Array, gradient: Array, over: _Window, shape: tuple[int, ...]) -> Array:
+    """Gives each window's gradient to its winner, where windows neither overlap nor leave gaps."""
+    # Behind each axis of windows one of the window's own pixels.
+    own = [place + axis + 1 for place, axis in enumerate(over.axes)]
+    others = [axis for axis in range(winner.ndim + len(own)) if axis not in own]
+    numbers = np.expand_dims(np.arange(math.prod(over.window)).reshape(over.window), others)
+    won = jnp.expand_dims(winner, own) == numbers
+    tiled = [
+        count * dict(zip(over.axes, over.window, strict=True)).get(axis, 1)
+        for axis, count in enumerate(winner.shape)
+    ]
+    whole = jnp.where(won, jnp.expand_dims(gradient, own), 0).reshape(tiled)
+    return jnp.pad(whole, [(0, size - tile) for size, tile in zip(shape, tiled, strict=True)])
+
+
 @partial(jax.custom_vjp, nondiff_argnums=(1,))
 def _maximum(x: Array, over: _Window) -> Array:
     return reduce(jnp.maximum, _seen(x, over))
@@ -70,14 +91,16 @@ def _maximum_backward(
     winner = jnp.full(largest.shape, -1, jnp.int32)  # none, where the maximum is NaN
     for number, seen in reversed(list(enumerate(_seen(x, over)))):
         winner = jnp.where(seen == largest, number, winner)
+    winner = lax.optimization_barrier(winner)  # not worked out anew for every pixel of a window
+    if over.window == over.stride and (x.shape[-1] >= _LANES or x.size > _CACHED):
+        return (_side_by_side(winner, gradient, over, x.shape),)
     # Pixels ask the windows they lie in, rather than windows adding to their pixels: once windows
-    # are spread to where they start, what is asked lies in slices again, in one loop. The winners
-    # are worked out before it, as it would compare anew for every slice.
+    # are spread to where they start, what is asked lies in slices again, in one loop.
     spread = [(0, 0, 0)] * x.ndim
     for axis, window, stride in zip(*over, strict=True):
         reach = span(largest.shape[axis], stride)
         spread[axis] = (window - 1, x.shape[axis] - reach, stride - 1)
-    winners = lax.pad(lax.optimization_barrier(winner), jnp.int32(-1), spread)
+    winners = lax.pad(winner, jnp.int32(-1), spread)
     gradients = lax.pad(gradient, jnp.zeros((), gradient.dtype), spread)
     around = over._replace(stride=(1,) * len(over.stride))
     asked = zip(_seen(winners, around), _seen(gradients, around), strict=True)

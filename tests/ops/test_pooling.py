@@ -31,7 +31,8 @@ def pools(draw, paddings=("VALID", "SAME", "pairs")):
     if padding == "pairs":
         padding = tuple(zip(pick(0, 1), pick(0, 1), strict=True))
     window = pick(2, 3, 4) if axes < 3 else pick(1, 2, 3)
-    x = few(2, *pick(5, 6, 7), 2, seed=draw(st.integers(0, 9)))
+    channels = draw(st.sampled_from([2, 2, 16]))
+    x = few(2, *pick(5, 6, 7), channels, seed=draw(st.integers(0, 9)))
     return x, window, draw(st.one_of(st.none(), st.just(pick(1, 2, 3)))), padding
 
 
