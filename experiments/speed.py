@@ -48,7 +48,7 @@ def show(what: str, against: str, ratios: list[float], target: float | None = No
     """Prints one line of the table."""
     goal = "" if target is None else f"target {target:4.2f}"
     print(
-        f"{what:54s} {against:26s} {statistics.median(ratios):6.2f}× "
+        f"{what:58s} {against:26s} {statistics.median(ratios):6.2f}× "
         f"({min(ratios):.2f}–{max(ratios):.2f})  {goal}",
         flush=True,
     )
@@ -400,7 +400,7 @@ def main(_: list[str]) -> None:
         return
     os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # compilation is timed, too
     platform.configure(keep_memory=_KEEP_MEMORY.value)
-    print(f"{'what':54s} {'against':26s} {'ratio':>7s} (lowest–highest)")
+    print(f"{'what':58s} {'against':26s} {'ratio':>7s} (lowest–highest)")
     for part in (
         *(against_flax, pooling, convolutions, members),
         *(policy_cost, twenty_operations, against_peers),
