@@ -13,6 +13,11 @@ _KEEP = {
 }
 
 
+def usable_cores() -> int | None:
+    """Returns how many cores this process may use; None where the system does not tell."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
 def configure(*, keep_memory: bool = True) -> None:
     """Sets XLA's flags, the compilation cache and the allocator; what the user has set stays.
 
@@ -32,7 +37,7 @@ def configure(*, keep_memory: bool = True) -> None:
         page by page: work on large images takes up to ten times as long, or does not, as the
         history of the process has it. The process stays as large as it was at its largest.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = usable_cores()
     # No flag for faster kernels: with `--xla_cpu_experimental_ynn_fusion_type` convolutions go to
     # Eigen, whose sums depend on the number of cores, and on chance when two devices share them.
     os.environ.setdefault("XLA_FLAGS", f"--xla_force_host_platform_device_count={cores}")

@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cnnjax.errors import UserError
+from cnnjax.platform import usable_cores
 
 if TYPE_CHECKING:
     import numpy as np
@@ -523,7 +524,7 @@ def environment(command: Sequence[str] = ()) -> dict[str, Any]:
         "backend": jax.default_backend(),
         "devices": [device.device_kind for device in jax.devices()],
         "cpu": _cpu(),
-        "cores": _cores(),
+        "cores": usable_cores(),
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         **_git(),
     }
@@ -643,11 +644,6 @@ def _cpu() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def _cores() -> int | None:
-    """Counts the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _git() -> dict[str, Any]:

@@ -3,6 +3,8 @@
 import os
 import pathlib
 
+from cnnjax import platform
+
 # Before jax starts: a second device, so that sharded code is exercised on any machine, and no time
 # spent on optimising programs that run for milliseconds, nor on XLA's newer emitters, which take
 # twice as long to compile. Both round otherwise than what a launch runs, which tests must stand.
@@ -13,8 +15,7 @@ FLAGS = (
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAGS}"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # What one worker has compiled the others find, and so does the next run of the tests.
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-CACHE = pathlib.Path(__file__).parents[1] / ".pytest_cache" / f"xla-{CORES}"
+CACHE = pathlib.Path(__file__).parents[1] / ".pytest_cache" / f"xla-{platform.usable_cores()}"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")

@@ -21,15 +21,16 @@ from jaxtyping import Array
 # Fitted to measurements on x86 with vectors of 16 floats. The unit is a multiply–add of one lane;
 # for each pixel and channel of a window there is also the copy, which cannot be vectorised over few
 # channels, and for each weight of a widened kernel the writing of it.
-_LANES = 16
+LANES = 16
 _COPY, _COPY_FEW, _FEW = 30, 80, 8
 _WIDEN = 30
 # A block must promise this much before it is worth its extra code.
 _GAIN = 1.25
 
-# So many numbers (4 MB of float32) are worth cutting into parts, of at most so many images; fewer
-# than the least would leave the vector units half empty.
-_CACHED = 2**20
+# So many numbers (4 MB of float32) stay in the cache, or are given anew without being felt.
+CACHED = 2**20
+# More are worth cutting into parts, of at most so many images; fewer than the least would leave the
+# vector units half empty.
 _MOST_IMAGES, _LEAST_IMAGES = 32, 8
 
 
@@ -52,12 +53,12 @@ def outputs_at_once(
     copy = _COPY_FEW if channels < _FEW else _COPY
 
     def cost(block: int) -> int:
-        lanes = math.ceil(block * features / _LANES) * _LANES
+        lanes = math.ceil(block * features / LANES) * LANES
         positions = math.ceil(outputs / block) * others
         widen = _WIDEN * block * features if block > 1 else 0
         return (window + (block - 1) * step) * (positions * (lanes + copy) + widen)
 
-    best = min(range(1, min(outputs, 3 * _LANES // features, 16) + 1), key=cost, default=1)
+    best = min(range(1, min(outputs, 3 * LANES // features, 16) + 1), key=cost, default=1)
     return best if cost(1) > _GAIN * cost(best) else 1
 
 
@@ -68,7 +69,7 @@ def images_at_once(batch: int, numbers: int) -> int:
       batch: The images.
       numbers: The size of the images and of their outputs' gradients together.
     """
-    if jax.default_backend() != "cpu" or numbers <= _CACHED:
+    if jax.default_backend() != "cpu" or numbers <= CACHED:
         return batch
     most = max(part for part in range(1, min(batch, _MOST_IMAGES) + 1) if batch % part == 0)
     return most if most >= _LEAST_IMAGES else batch

@@ -17,6 +17,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from cnnjax.ops.blocking import CACHED, LANES
 from cnnjax.ops.pixels import floats
 from cnnjax.ops.windows import (
     Padding,
@@ -53,12 +54,6 @@ def _seen(x: Array, over: _Window) -> list[Array]:
     return parts
 
 
-# From so many channels on, which fill the vectors, windows that lie side by side hand out their
-# gradients themselves; and from so many numbers (4 MB) on, where what is spread would take memory
-# anew at each call.
-_LANES, _CACHED = 16, 2**20
-
-
 def _side_by_side(winner: Array, gradient: Array, over: _Window, shape: tuple[int, ...]) -> Array:
     """Gives each window's gradient to its winner, where windows neither overlap nor leave gaps."""
     # Behind each axis of windows one of the window's own pixels.
@@ -92,7 +87,9 @@ def _maximum_backward(
     for number, seen in reversed(list(enumerate(_seen(x, over)))):
         winner = jnp.where(seen == largest, number, winner)
     winner = lax.optimization_barrier(winner)  # not worked out anew for every pixel of a window
-    if over.window == over.stride and (x.shape[-1] >= _LANES or x.size > _CACHED):
+    # Windows that lie side by side hand out their gradients themselves where channels fill the
+    # vectors, or where spreading them, as below, would take much memory at each call.
+    if over.window == over.stride and (x.shape[-1] >= LANES or x.size > CACHED):
         return (_side_by_side(winner, gradient, over, x.shape),)
     # Pixels ask the windows they lie in, rather than windows adding to their pixels: once windows
     # are spread to where they start, what is asked lies in slices again, in one loop.

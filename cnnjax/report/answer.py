@@ -138,9 +138,7 @@ def _winner(found: Contest, study: reading.Study) -> Markup:
     examples = f"{int(best['examples']):,} {study.split} examples"
     score = words.with_interval(best["accuracy"], best["accuracy_half"], decimals)
     # A share of so many examples is read more easily as a number of errors, where they are counted.
-    missed = words.amount(best["errors"])
-    if not math.isnan(best["errors_half"]):
-        missed = f"{best['errors']:,.1f} ± {best['errors_half']:,.1f}"
+    missed = " ± ".join(filter(None, words.counted(best["errors"], best["errors_half"])))
     count = f"{missed} errors; n = {int(best['seeds'])}"
     if len(rows) == 1:
         return Markup("<b>{}</b>, the only row, gets {} of {} right ({})").format(

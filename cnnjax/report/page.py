@@ -165,7 +165,7 @@ def route_table(study: reading.Study) -> tuple[list[Column], list[Row]]:
         cells.append(Cell(str(row["seeds"]), "", row["seeds"]))
         text = _points(row["accuracy"], row["accuracy_half"], decimals)
         cells.append(Cell(*text, row["accuracy"], *shaded["accuracy"].get(entry, ())))
-        text = _count(row["errors"], row["errors_half"])
+        text = words.counted(row["errors"], row["errors_half"])
         cells.append(Cell(*text, row["errors"], *shaded["errors"].get(entry, ())))
         for name, value in [
             *([("", "transformed")] if names else []),
@@ -230,13 +230,6 @@ def _points(share: float, half: float, digits: int) -> tuple[str, str]:
     """Writes a share in percent and its half width, under a heading that says so."""
     spread = "" if math.isnan(half) else f"{100 * half:.{digits}f}"
     return ("–" if math.isnan(share) else f"{100 * share:.{digits}f}"), spread
-
-
-def _count(mean: float, half: float) -> tuple[str, str]:
-    if math.isnan(half) or math.isnan(mean):
-        return words.amount(mean), ""
-    digits = 1 if half < 10 else 0
-    return f"{mean:,.{digits}f}", f"{half:,.{digits}f}"
 
 
 def _sizes(study: reading.Study) -> tuple[list[str], list[tuple[str, list[tuple[str, str]]]]]:

@@ -50,6 +50,18 @@ def amount(value: Number, digits: int = 1) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.{digits}f}"
 
 
+def counted(mean: Number, half: Number) -> tuple[str, str]:
+    """Returns a mean number of things and the half width of its interval, which may be empty.
+
+    >>> counted(48.667, 1.434), counted(118.0, 17.4), counted(7.0, float("nan"))
+    (('48.7', '1.4'), ('118', '17'), ('7', ''))
+    """
+    if math.isnan(half) or math.isnan(mean):
+        return amount(mean), ""
+    digits = 1 if half < 10 else 0
+    return f"{mean:,.{digits}f}", f"{half:,.{digits}f}"
+
+
 def seconds(value: Number) -> str:
     """Returns a duration with about two digits that matter.
 
