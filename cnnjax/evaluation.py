@@ -63,12 +63,15 @@ def measure(plan: Plan, trained: train.Trained, config: ConfigDict) -> Measured:
     predict, maps = predictor(plan.module, plan.recipe.door), mapper(plan.module)
     validation, test = plan.dataset.validation, plan.dataset.test
     members = plan.group.members
-    finite = np.asarray(trained.states.finite)
     # On the host, where trained and fresh weights are alike: tied to a device, the one would have
     # everything compiled again for the other.
     fresh = train.initial(plan.recipe, plan.hypers, plan.examples.images)
     weights, first_weights = jax.device_get((trained.states.variables, fresh.variables))
     variables = [member_of(weights, index) for index in range(len(members))]
+    # The loss tells of every update but the last; what that one left is in the weights.
+    finite = np.asarray(trained.states.finite) & [
+        all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(each)) for each in variables
+    ]
     if plan.group.config.dataset.train_on == "train":
         answers = [invariance.evaluate(predict, each, *validation) for each in variables]
         scores = np.array([float(each.correct) for each in answers]) / len(validation.labels)

@@ -58,9 +58,9 @@ def _best_convolutional(
     table = table[table["chosen"] & ~table["initial"] & (table["transformation"] == "none")]
     table = table[table["train_size"] == table["train_size"].max()]
     judged = table["validation_accuracy"].notna().all()
-    by = ["validation_accuracy", "accuracy"] if judged else ["accuracy"]
-    table = table.sort_values(by, ascending=False, kind="stable")
-    convolutional = {plan.group.name: plan for plan in plans if _kernels(_shapes(plan))}
+    by = "validation_accuracy" if judged else "accuracy"
+    table = table.sort_values(by, ascending=False, kind="stable")  # of equals the first that ran
+    convolutional = {plan.group.name: plan for plan in plans if _kernels(plan, _shapes(plan))}
     for row in table.itertuples():
         if row.group in convolutional:
             plan = convolutional[row.group]
@@ -83,7 +83,7 @@ def _inside(plan: Plan, index: int, label: str, workdir: pathlib.Path) -> dict[s
         {"network": np.array(label), "input": image[0]}
         | {
             f"kernel__{place:02d}__{layer}": np.asarray(kernel)
-            for place, (layer, kernel) in enumerate(_kernels(variables["params"]).items())
+            for place, (layer, kernel) in enumerate(_kernels(plan, variables["params"]).items())
         }
         | {
             f"map__{place:02d}__{layer}": np.asarray(each)
@@ -100,11 +100,17 @@ def _shapes(plan: Plan):
     return _states(plan).variables["params"]
 
 
-def _kernels(params) -> dict[str, Any]:
-    """The shared kernels among a network's parameters: (height, width, in, out), by layer."""
-    flat = flax.traverse_util.flatten_dict(params)
-    return {
-        ".".join(path[:-1]): leaf
-        for path, leaf in flat.items()
-        if path[-1] == "kernel" and leaf.ndim >= 4
-    }
+def _kernels(plan: Plan, params: Any) -> dict[str, Any]:
+    """The kernels that all positions share: (height, width, in, out), by layer.
+
+    Weights that every position has of its own are no kernels, whatever their shape.
+    """
+    kinds = {row.layer: row.kind for row in plan.summary.rows}
+    found = {}
+    for path, leaf in flax.traverse_util.flatten_dict(params, sep="/").items():
+        layer, _, name = path.rpartition("/")
+        if name == "kernel" and kinds.get(layer) == "Conv" and leaf.ndim == 4:
+            found[layer] = leaf
+        elif name == "kernel" and kinds.get(layer) == "SparseConv" and leaf.ndim == 3:
+            found[layer] = leaf.reshape(*leaf.shape[:2], 1, -1)  # one for each connection
+    return {layer.replace("/", "."): leaf for layer, leaf in found.items()}

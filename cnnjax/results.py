@@ -461,9 +461,9 @@ def terminal_table(frame: "pd.DataFrame", choose: Sequence[str] = ()) -> str:
                 first["label"],
                 *(_told(first, name) for name in shown),
                 percent(interval(done["accuracy"])),
-                _plain(done["errors"].mean(), "{:.1f}"),
+                _spread(interval(done["errors"]), 1),
                 *(
-                    _plain(own.loc[own["transformation"] == name, "area"].mean(), "{:.3f}")
+                    _spread(interval(own.loc[own["transformation"] == name, "area"]), 2)
                     for name in transformations
                 ),
                 *([percent(interval(_where(damage, cell)["error"]))] if len(damage) else []),
@@ -473,7 +473,7 @@ def terminal_table(frame: "pd.DataFrame", choose: Sequence[str] = ()) -> str:
                 _counted(len(done), int(counted["run"]), int(counted["diverged"])),
             ]
         )
-    legend = "accuracy: mean over seeds ± half of Student's 95 % interval"
+    legend = "mean over seeds ± half of Student's 95 % interval"
     if transformations:
         legend += f"; {', '.join(transformations)}: relative area under the accuracy curve"
     if len(damage):
@@ -489,10 +489,7 @@ def percent(interval: Interval) -> str:
     >>> percent(Interval(0.975, 0.0049, 3)), percent(Interval(0.975, math.nan, 1))
     ('97.50 ± 0.49', '97.50')
     """
-    if math.isnan(interval.mean):
-        return "–"
-    spread = "" if math.isnan(interval.half) else f" ± {100 * interval.half:.2f}"
-    return f"{100 * interval.mean:.2f}{spread}"
+    return _spread(Interval(100 * interval.mean, 100 * interval.half, interval.n), 2)
 
 
 def environment(command: Sequence[str] = ()) -> dict[str, Any]:
@@ -614,6 +611,13 @@ def _told(row: "pd.Series", column: str) -> str:
     # What is not distorted has no strength.
     unread = column == "augment_strength" and row["augment"] == "none"
     return "–" if unread else f"{row[column]:g}"
+
+
+def _spread(found: Interval, digits: int) -> str:
+    if math.isnan(found.mean):
+        return "–"
+    half = "" if math.isnan(found.half) else f" ± {found.half:.{digits}f}"
+    return f"{found.mean:.{digits}f}{half}"
 
 
 def _plain(value: float, form: str) -> str:

@@ -328,6 +328,7 @@ class Monitor:
             bar_format="{percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}",
             mininterval=0.2 if live else 20.0,
             dynamic_ncols=True,
+            smoothing=0.0,  # the mean pace: that of the group at hand is not that of those to come
         )
         return self
 
@@ -351,7 +352,7 @@ class Monitor:
             self._found(self._done[name])
         now = per_step * progress.step
         self._bar.set_postfix_str(
-            f"{name} loss {np.nanmean(progress.loss):.3f} "
+            f"{name} loss {_mean(progress.loss):.3f} "
             f"accuracy {100 * np.mean(progress.accuracy):.1f} % "
             f"{progress.images_per_second:,.0f} images/s",
             refresh=False,
@@ -363,7 +364,10 @@ class Monitor:
             "group": name,
             "step": progress.step,
             "steps": part.steps,
-            "loss": [round(float(value), 6) for value in progress.loss],
+            # JSON knows no NaN: null is the loss of a member that diverged.
+            "loss": [
+                round(float(value), 6) if np.isfinite(value) else None for value in progress.loss
+            ],
             "accuracy": [round(float(value), 6) for value in progress.accuracy],
             "images_per_second": round(progress.images_per_second, 1),
         }
@@ -375,6 +379,12 @@ class Monitor:
         self._bar.initial += work
         self._bar.n += work
         self._bar.refresh()
+
+
+def _mean(losses: np.ndarray) -> float:
+    """The mean over members that did not diverge, NaN where all did."""
+    finite = losses[np.isfinite(losses)]
+    return float(finite.mean()) if len(finite) else np.nan
 
 
 def _work(part: evaluation.Plan) -> float:

@@ -5,7 +5,8 @@
 A colour photograph and a handwritten digit go through every operation at the strengths 0.2, 0.4,
 0.6, 0.8 and 1, with one key an operation, so that a row shows one draw growing. Parameters stand at
 or near the far end of their ranges, probabilities at 1. The digit is grey, so that hue, saturation,
-grey and channel_shuffle leave it alone. `move`, any chain of geometry, has no row of its own.
+grey and channel_shuffle leave it alone. Autocontrast is given a dull picture, three tenths of the
+contrast, for it has nothing to do on one that spans the whole range. `move`, any chain of geometry, has no row of its own.
 
 The scenes are of two to four digits, at the strengths 0.25, 0.5 and 1, a column of one key: above
 with the boxes and labels that come with them, below the masks of what is seen of each digit. One
@@ -164,7 +165,8 @@ def draw(image, path: pathlib.Path) -> None:
                 place[number, 3].text(0.5, 0.1, "given", ha="center", fontsize=8.5)
                 continue
             place[number, 0].text(y=0.5, s=name, **label)
-            tiles = [image, *row(name, options, image, number)]
+            given = 0.35 + 0.3 * image if name == "autocontrast" else image
+            tiles = [given, *row(name, options, given, number)]
             for cell, tile in zip(place[number, 3:], tiles, strict=True):
                 cell.imshow(tile[..., 0] if tile.shape[-1] == 1 else tile, **shown)
                 # A crop is shown as small as it is, in the middle.

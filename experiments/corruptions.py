@@ -32,8 +32,8 @@ from cnnjax import config as configs
 DATA = ("digits", "mnist", "fashion_mnist")
 STUDY = pathlib.Path(__file__).with_name("invariance.py")
 
-# Training with the policies that practitioners reach for against corruptions, at the strength that
-# their papers settled on: magnitude 9 of 30, severity 3 of 10.
+# Training with the policies that practitioners reach for against corruptions, at three tenths of
+# their ranges: their papers settled on magnitude 9 of 30 and severity 3 of 10.
 STRENGTH = 0.3
 POLICIES = {
     "mlp_randaugment": ("MLP + RandAugment", "training", "mlp800", "randaugment"),

@@ -6,13 +6,14 @@ import shutil
 import threading
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
 from ml_collections import ConfigDict
 
 from cnnjax import config as configs
-from cnnjax import data, evaluation, results, study, sweep, train
+from cnnjax import data, evaluation, ops, results, study, sweep, train
 from cnnjax.errors import UserError
 from cnnjax.report import reading
 
@@ -304,6 +305,22 @@ def test_the_log_tells_how_it_went(whole):
     assert [line["step"] for line in lines if line["step"] == line["steps"]] == [6, 6]
 
 
+def test_diverged_losses_leave_the_log_readable(tmp_path):
+    plans = planned()
+    with study.Monitor(tmp_path / "log.jsonl", plans) as monitor:
+        for losses in ([np.nan, 0.5, np.inf], [np.nan, np.nan, np.nan]):
+            accuracy = np.zeros(len(losses))
+            told = train.Progress(2, 0, np.array(losses), accuracy, images_per_second=1.0)
+            monitor.report(plans[0], told)
+
+    def refuse(word):
+        raise AssertionError(f"{word} is no JSON")
+
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    told = [json.loads(line, parse_constant=refuse)["loss"] for line in lines]
+    assert told == [[None, 0.5, None], [None, None, None]]
+
+
 def test_the_bar_tells_how_it_goes(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(study.sys.stderr, "isatty", lambda: True, raising=False)
     plans = planned()
@@ -384,6 +401,42 @@ def test_a_finished_launch_trains_nothing_more(whole, monkeypatch):
     assert (workdir / "environment.json").read_text() == environment, "this launch made no result"
 
 
+def test_the_insides_are_those_of_the_best_convolutional_network(tmp_path, monkeypatch):
+    config = small(sweep="route=local,c3,mlp;seed=0:2;optimizer.learning_rate=1e-4,1e-2")
+    for name, model in (("local", "ladder_local"), ("c3", "lenet5")):
+        config.routes[name] = ConfigDict({"label": name, "model": {"name": model}})
+    config.invariance.initial = config.invariance.equivariance = False
+    config.steps = 3
+    honest, weights = evaluation.measure, {}
+
+    def measure(plan, trained, config):
+        weights[plan.group.name] = jax.device_get(trained.states.variables["params"])
+        return honest(plan, trained, config)
+
+    monkeypatch.setattr(study.evaluation, "measure", measure)
+    table = launch(config, tmp_path)
+    # Unshared weights are no kernels, so that `local` is passed over, however good.
+    runs = table[(table["route"] == "c3") & table["chosen"] & (table["transformation"] == "none")]
+    best = runs.loc[runs["validation_accuracy"].idxmax()]
+    pictures = np.load(tmp_path / "pictures.npz")
+    own = jax.tree.map(lambda leaf: leaf[best["member"]], weights[best["group"]])
+    assert pictures["network"] == "c3"
+    kernels = {name: pictures[name] for name in pictures if name.startswith("kernel")}
+    assert [kernel.shape for kernel in kernels.values()] == [
+        (5, 5, 1, 6),
+        (5, 5, 1, 60),  # a sparse layer's, one for each connection
+        (5, 5, 16, 120),
+    ]
+    for name, kernel in kernels.items():
+        layer = name.split("__")[2]
+        np.testing.assert_array_equal(kernel, own[layer]["kernel"].reshape(kernel.shape))
+    first = next(pictures[name] for name in pictures if name.startswith("map"))
+    x = data.load("digits", None).test.images[:1] / np.float32(255)
+    door = study.plan_all(sweep.group(sweep.expand(config)))[0].recipe.door
+    expected = ops.cross_correlate(door(jnp.asarray(x)), own["c1"]["kernel"]) + own["c1"]["bias"]
+    np.testing.assert_allclose(first, expected[0], atol=1e-5)
+
+
 def test_without_checkpoints_a_finished_launch_is_drawn_without_insides(tmp_path):
     config = small(sweep="route=convolutional;seed=0:1", choose=())
     model = {"name": "ladder_conv", "options": {"budget": 2000}}
@@ -396,6 +449,17 @@ def test_without_checkpoints_a_finished_launch_is_drawn_without_insides(tmp_path
     pd.testing.assert_frame_equal(launch(config, tmp_path), table)
     gone = before - set(np.load(tmp_path / "pictures.npz"))
     assert {re.sub(r"__.*", "", name) for name in gone} == {"network", "input", "kernel", "map"}
+
+
+def test_what_the_last_update_broke_is_marked_too(tmp_path):
+    # The loss of the only update is that of fresh weights; what it leaves is not finite.
+    config = small(sweep="route=linear;seed=0:1;optimizer.learning_rate=3e38,1e-3", steps=1)
+    config.optimizer.name, config.optimizer.momentum = "sgd", 0.0
+    config.optimizer.schedule = "constant"
+    config.optimizer.weight_decay = 10.0
+    table = launch(config, tmp_path)
+    assert set(table.loc[table["learning_rate"] > 1, "status"]) == {"diverged"}
+    assert set(table.loc[table["learning_rate"] < 1, "status"]) == {"done"}
 
 
 def test_a_diverged_value_loses_and_is_marked(tmp_path):

@@ -1,4 +1,4 @@
-"""The whole tree passes its linter, its formatter and its type checker."""
+"""The whole tree passes its linter and its formatter, the program its type checker."""
 
 import pathlib
 import subprocess

@@ -249,9 +249,9 @@ def saturation(
 def channel_shuffle(
     key: PRNGKeyArray, image: Image, *, probability: Number = 0.5, strength: Scalar = 1.0
 ) -> NewImage:
-    """Puts the channels into a random order, with the given probability.
+    """Puts the channels into a random order with the given probability: y[…, c] = x[…, π(c)].
 
-    Every order is equally likely, the one they were in included.
+    Every order π is equally likely, the one they were in included.
 
     Args:
       key: The random key.

@@ -73,6 +73,6 @@ def ends(
 
 
 def check_fill(fill: Scalar) -> None:
-    """Refuses a `fill` outside [0, 1], as one on the scale of 255 is; a traced one passes."""
+    """Refuses a `fill` outside [0, 1], as one on the scale of 255 is."""
     if isinstance(fill, int | float | np.floating) and not 0 <= fill <= 1:
         raise ValueError(f"fill={fill!r}: expected a number within [0, 1]")

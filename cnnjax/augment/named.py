@@ -4,6 +4,7 @@ import dataclasses
 import functools
 from collections.abc import Callable
 
+import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
 
 from cnnjax.augment.colour import (
@@ -18,7 +19,7 @@ from cnnjax.augment.colour import (
 )
 from cnnjax.augment.composed import COMPOSED, composed, scene, scene_fields
 from cnnjax.augment.distortion import Distortion, valid_field
-from cnnjax.augment.draw import Scalar
+from cnnjax.augment.draw import Image, NewImage, Scalar
 from cnnjax.augment.motion import Motion
 from cnnjax.augment.policies import AugMix, OneOf, RandAugment, Sequence, TrivialAugment, move
 from cnnjax.augment.signals import additive_noise, gain, shift, speed, time_mask
@@ -56,24 +57,39 @@ _RANGES: dict[str, dict] = {
 }
 _partial = functools.partial
 
-# RandAugment's fourteen without the identity; the ranges are the paper's largest, M = 30. What the
-# paper moves one way or the other is drawn from both.
+# The ranges are RandAugment's largest, M = 30.
 _FACTOR = (0.1, 1.9)
-_OPERATIONS: tuple[Callable, ...] = (
+_GEOMETRY: tuple[Callable, ...] = (
     _partial(rotate, degrees=(-30.0, 30.0)),
     _partial(shear_x, ratio=(-0.3, 0.3)),
     _partial(shear_y, ratio=(-0.3, 0.3)),
     _partial(translate_x, fraction=(-0.45, 0.45)),
     _partial(translate_y, fraction=(-0.45, 0.45)),
-    _partial(brighten, offset=0.0, factor=_FACTOR),
-    _partial(contrast, factor=_FACTOR),
-    _partial(saturation, factor=_FACTOR),
-    _partial(sharpen, amount=(-0.9, 0.9)),  # the amount is Pillow's factor less 1
+)
+_HISTOGRAM: tuple[Callable, ...] = (
     _partial(posterise, bits=4.0),
     _partial(solarise, threshold=(0.0, 1.0)),
     _partial(equalise, amount=1.0),
     _partial(autocontrast, amount=1.0),
 )
+
+
+def _identity(key: PRNGKeyArray, image: Image, *, strength: Scalar = 1.0) -> NewImage:
+    """Gives the image back; one of RandAugment's fourteen."""
+    return jnp.asarray(image)
+
+
+_FOURTEEN: tuple[Callable, ...] = (
+    _identity,
+    *_GEOMETRY,
+    _partial(brighten, offset=0.0, factor=_FACTOR),
+    _partial(contrast, factor=_FACTOR),
+    _partial(saturation, factor=_FACTOR),
+    _partial(sharpen, amount=(-0.9, 0.9)),  # the amount is Pillow's factor less 1
+    *_HISTOGRAM,
+)
+# AugMix leaves out what robustness is usually measured on: brightness, contrast and their like.
+_NINE = (*_GEOMETRY, *_HISTOGRAM)
 
 
 def _draw_padded_crop(key: PRNGKeyArray, size: Size, *, strength: Scalar) -> Motion:
@@ -108,9 +124,9 @@ _SIGNALS = Sequence(
 _CATALOGUE: dict[str, Callable] = {
     "standard": _CROP_AND_COLOUR,
     "signals": _SIGNALS,
-    "randaugment": RandAugment(_OPERATIONS),
-    "trivialaugment": TrivialAugment(_OPERATIONS),
-    "augmix": AugMix(_OPERATIONS),
+    "randaugment": RandAugment(_FOURTEEN),
+    "trivialaugment": TrivialAugment(_FOURTEEN),
+    "augmix": AugMix(_NINE),
 }
 NAMES = (*_RANGES, *_CATALOGUE, "scenes", *COMPOSED)
 
@@ -129,8 +145,11 @@ def build(name: str, /, **ranges) -> Callable | None:
     - standard: for photographs: flip, rotation ±10°, scale 1 ± 0.1 and a crop, which cuts the size
       of the image out of it with an eighth of the shorter side around it, in one resample; then
       brightness, contrast or saturation.
-    - randaugment, trivialaugment, augmix: the policies of `augment.policies` over the thirteen
-      operations of Cubuk et al. (2020), at strength 1 with the largest ranges of the paper.
+    - randaugment, trivialaugment: the policies of `augment.policies` over the fourteen operations
+      of Cubuk et al. (2020), at strength 1 with the largest ranges of the paper; augmix: over
+      Hendrycks et al.'s nine, without brightness, contrast, saturation and sharpness. Amounts are
+      drawn up to what the strength says, to both sides, where the papers take that much itself; and
+      equalise and autocontrast, which know no amount there, are blended in by the strength.
     - signals: for signals of a few dozen samples and of deviation 1: gain ±3 dB, a shift of up to a
       tenth of the length, speed 1 ± 0.1, a gap of up to a tenth, noise of deviation up to 0.1.
     - scenes: domain randomisation: each object, bright on black, in a random scene: `in_scene`.

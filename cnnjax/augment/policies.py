@@ -206,8 +206,8 @@ class RandAugment:
 
     Attributes:
       operations: Operations or policies.
-      rounds: N of the paper, at least 1; the strength of the call is its M, 1 being the operations'
-        ranges.
+      rounds: N of the paper, at least 1; the strength of the call stands for its M, on a scale on
+        which 1 is the operations' ranges.
 
     Reference:
       Cubuk, Zoph, Shlens, Le (2020), RandAugment, arXiv 1909.13719.

@@ -166,7 +166,8 @@ def in_scene(
       strength: Amount of randomisation, at least 0; may be traced. At 0 the image is given back.
 
     Returns:
-      The scene, in [0, 1]: see `compose_scene`.
+      The scene, in [0, 1]: see `compose_scene`. Beyond the border the ground goes on mirrored, and
+      there are no objects.
 
     Raises:
       ValueError: `full` is not in (0, 1], or the pictures do not fit the image.
@@ -215,7 +216,8 @@ def compose_scene(
     The ground is one of smooth noise, a gradient and, where there are any, a window of a picture.
     An object's texture is noise about a colour that stands out from the ground. At amount a both
     are on their way from white and from black: the ground's mean m is shown as a·m, and the colour
-    is even over what [1 − a, 1] has outside a·m ± c, with c the contrast, in every channel.
+    is even over what [1 − a, 1] has outside a·m ± c, with c the contrast, in every channel. Where
+    the viewpoint shows what is beyond the scene's border, the ground goes on mirrored.
 
     Args:
       key: The random key.

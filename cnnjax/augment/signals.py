@@ -110,11 +110,12 @@ def speed(
       key: The random key.
       signal: The signal.
       factor: How many times as fast, above 0. 1 changes nothing.
-      strength: Moves the factor between 1 and the drawn one, at least 0; may be traced. 0 gives the
-        signal back exactly.
+      strength: Moves the factor between 1 and the drawn one, at least 0, and beyond it, to 0 at
+        most; may be traced. 0 gives the signal back exactly.
 
     Returns:
-      The signal, of the same length: cut at its end, or followed by zeros.
+      The signal, of the same length, within the signal's own range and 0: cut at its end, or
+      followed by zeros.
 
     Raises:
       ValueError: `factor` is not above 0.
@@ -122,6 +123,7 @@ def speed(
     ends("factor", factor, least=1e-6)
     signal = floats(signal, "signal")
     faster = parameter(key, "factor", factor, neutral=1, strength=strength)
+    faster = jnp.maximum(faster, 1e-6)  # a great strength stops the tape, but never turns it round
     position = jnp.arange(len(signal), dtype=jnp.float32) * faster
     return _read(signal, position).astype(signal.dtype)
 

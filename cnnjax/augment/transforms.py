@@ -13,7 +13,8 @@ import functools
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+import numpy as np
+from jaxtyping import Array, Bool, Float, Num, PRNGKeyArray
 
 from cnnjax.augment import draw
 from cnnjax.augment.draw import Image, NewImage, Number, Range, Scalar
@@ -34,7 +35,7 @@ LARGEST_CROP = 0.45
 LARGEST_CORNER = 0.24
 
 
-def _size(image: Image) -> Size:
+def _size(image: Num[Array | np.ndarray, "height width channels"]) -> Size:
     return image.shape[0], image.shape[1]
 
 
@@ -90,7 +91,7 @@ def rotate(
     Args:
       key: The random key.
       image: The image.
-      degrees: The angle θ, counter-clockwise as displayed; 0 changes nothing.
+      degrees: The angle θ in degrees, counter-clockwise as displayed; 0 changes nothing.
       order: "nearest", "bilinear" or "bicubic": see `ops.resample`.
       border: How the image continues: "constant", "edge", "reflect" or "wrap".
       fill: What is outside with "constant", in [0, 1].
@@ -666,7 +667,7 @@ def draw_crop(
 
 def crop(
     key: PRNGKeyArray,
-    image: Image,
+    image: Num[Array | np.ndarray, "height width channels"],
     *,
     new_size: Size | None = None,
     padding: int = 0,
@@ -674,7 +675,7 @@ def crop(
     border: str = "constant",
     fill: Number = 0.0,
     strength: Scalar = 1.0,
-) -> Float[Array, "new_height new_width channels"]:
+) -> Num[Array, "new_height new_width channels"]:
     """Cuts a part out of the image or of the padded image, at a place in whole pixels.
 
     Padded by 4 and cut back to its own size, an image of 32 × 32 is shifted by up to an eighth: the
@@ -682,14 +683,14 @@ def crop(
 
     Args:
       key: The random key.
-      image: The image.
+      image: The image, floats or whole numbers.
       new_size: (height, width) of the part, in pixels, at most those of the padded image; None
         stands for those of the image.
       padding: What is laid around the image first, in pixels on each side.
       position: Where the part lies in the padded image, within [0, 1], drawn for each axis: 0 is at
         the top or left, 1 at the bottom or right, ½ in the middle.
       border: How the image continues: "constant", "edge", "reflect" or "wrap".
-      fill: What is outside with "constant", in [0, 1].
+      fill: What is outside with "constant", in [0, 1]; of whole numbers 1 is the largest, 255.
       strength: Factor on how far the part is from the middle, at least 0, may be traced. At 0 the
         middle is cut out, which is the image itself if `new_size` is its size.
 
@@ -717,7 +718,10 @@ def crop(
     y, x = _corner(key, size, new_size, padding, position, strength).astype(jnp.int32)
     # The same bits as by the motion, without a resample: thirty times faster.
     rims = [(padding, padding), (padding, padding), (0, 0)]
-    larger = padded(image, rims, border=border, fill=fill)
+    image = jnp.asarray(image)
+    whole = jnp.issubdtype(image.dtype, jnp.integer)
+    outside = round(fill * jnp.iinfo(image.dtype).max) if whole else fill
+    larger = padded(image, rims, border=border, fill=outside)
     return jax.lax.dynamic_slice(larger, (y, x, jnp.int32(0)), (*new_size, image.shape[2]))
 
 
@@ -751,7 +755,7 @@ def draw_horizontal_flip(
 def horizontal_flip(
     key: PRNGKeyArray, image: Image, *, probability: Number = 0.5, strength: Scalar = 1.0
 ) -> NewImage:
-    """Exchanges left and right, with the given probability.
+    """Exchanges left and right with the given probability: y[i, j] = x[i, width − 1 − j].
 
     Args:
       key: The random key.
@@ -794,7 +798,7 @@ def draw_vertical_flip(
 def vertical_flip(
     key: PRNGKeyArray, image: Image, *, probability: Number = 0.5, strength: Scalar = 1.0
 ) -> NewImage:
-    """Exchanges top and bottom, with the given probability.
+    """Exchanges top and bottom with the given probability: y[i, j] = x[height − 1 − i, j].
 
     Args:
       key: The random key.

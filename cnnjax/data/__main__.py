@@ -1,15 +1,19 @@
 """`python -m cnnjax.data list | describe NAME | prepare NAME`."""
 
 import argparse
+import difflib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
 from cnnjax.data import directories, published
 from cnnjax.data.loading import GENERATED, NAMES, check_data_dir, idx_folders, load
 from cnnjax.errors import UserError
+
+HELP = "`python -m cnnjax.data --help` shows the commands."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,8 +25,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
       The exit status: 0, or 2 after a mistake that one line on the standard error explains.
     """
-    options = _parser().parse_args(arguments)
     try:
+        options, unknown = _parser().parse_known_args(arguments)
+        if unknown:
+            near = difflib.get_close_matches(unknown[0], ("--data_dir", "--manual_dir"), n=1)
+            hint = f"did you mean {near[0]}?" if near else HELP
+            raise UserError(f"{unknown[0]}: {options.command} knows no such argument; {hint}")
         if options.command == "list":
             _list(options.data_dir)
         elif options.command == "describe":
@@ -40,8 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """Raises instead of printing how it is used."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; {HELP}")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m cnnjax.data", description="Named data sets.")
+    parser = _Parser(prog="python -m cnnjax.data", description="Named data sets.")
     commands = parser.add_subparsers(dest="command", required=True)
     listing = commands.add_parser("list", help="where each known set would be read from")
     describe = commands.add_parser("describe", help="read a set and print what it holds")

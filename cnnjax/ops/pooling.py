@@ -341,7 +341,7 @@ def global_max_pool(
 ) -> Float[Array, "batch channels"]:
     """Takes the largest value over all positions, y[b, c] = max_p x[b, p, c].
 
-    Its gradient is shared evenly among equals.
+    Of equals the first in row-major order takes the gradient, as in `max_pool`.
 
     Args:
       x: Images or signals, channels last, with at least one spatial axis.
@@ -352,7 +352,9 @@ def global_max_pool(
     Raises:
       ValueError: There is no spatial axis.
     """
-    return jnp.max(jnp.asarray(x), _spatial_axes(x))
+    x = jnp.asarray(x)
+    flat = x.reshape(x.shape[0], math.prod(x.shape[a] for a in _spatial_axes(x)), x.shape[-1])
+    return jnp.take_along_axis(flat, jnp.argmax(flat, axis=1, keepdims=True), axis=1)[:, 0]
 
 
 def _spatial_axes(x: Array | np.ndarray) -> tuple[int, ...]:

@@ -155,7 +155,10 @@ def route_table(study: reading.Study) -> tuple[list[Column], list[Row]]:
     columns += [
         Column("parameters", "Trainable numbers"),
         Column("MACs", "Multiply–accumulates of the network for one example, features not counted"),
-        Column("training", "Time to train one seed, features included"),
+        Column(
+            "training",
+            "Time of runs that train together, divided by their number, features included",
+        ),
     ]
     summary = areas.set_index(["entry", "transformation"])
     lines = []

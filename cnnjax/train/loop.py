@@ -131,7 +131,8 @@ def train(
     """Trains every member of a group for `steps` updates in one compiled program.
 
     The program is called for as many updates at a time as take about a second, so that progress is
-    shown and a signal is answered; how the calls are cut does not change any bit.
+    shown and a signal is answered, or for more where a call by itself takes long: of many members
+    on many examples, each shuffles anew. How the calls are cut does not change any bit.
 
     Args:
       prepared: The group; its states are used up.
@@ -155,6 +156,10 @@ def train(
         seconds = float(kept["seconds"])
     start_step = done = int(states.step[0])
 
+    start = time.monotonic()
+    states, totals = jax.block_until_ready(program(states, hypers, examples, jnp.int32(0)))
+    # Seconds a call: what it takes by itself, without an update, is to be a tenth of it at most.
+    aim = max(1.0, 10.0 * (time.monotonic() - start))
     saved_at, length = time.monotonic(), 1
     with interrupt.requested() as stop:
         while done < steps:
@@ -167,9 +172,8 @@ def train(
             done, seconds = done + length, seconds + took
             rate = members * length * batch_size / took
             report(Progress(done, start_step, loss, accuracy, rate))
-            # Aim at a second a call, but never more than four times the last one: the first call
-            # says little about the pace.
-            length = max(1, min(4 * length, round(length / took)))
+            # Never more than four times the last one: the first call says little about the pace.
+            length = max(1, min(4 * length, round(aim * length / took)))
 
             if checkpoints is None:
                 continue

@@ -61,7 +61,8 @@ def training_set(
       `label_noise` replaced by a class drawn evenly from all.
     """
     places, draws = jax.random.uniform(key, (2, labels.shape[0]))
-    seen = jnp.argsort(jnp.argsort(places)) < hyper.train_size
+    rank = jnp.arange(labels.shape[0])
+    seen = jnp.zeros(labels.shape, bool).at[jnp.argsort(places)].set(rank < hyper.train_size)
     # Below the share of noise p, draw / p is uniform again, and says which class it becomes.
     share = jnp.maximum(hyper.label_noise, jnp.finfo(jnp.float32).tiny)
     classes = jnp.minimum((draws / share * num_classes).astype(jnp.int32), num_classes - 1)

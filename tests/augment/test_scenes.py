@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from cnnjax import augment
 
@@ -165,6 +166,130 @@ def test_distractors_hide_and_are_hidden():
     assert not np.allclose(
         np.asarray(hidden.image)[outside], np.asarray(plain.image)[outside], atol=0.01
     )
+
+
+def moments(mask):
+    """Mass, centre (row, column) and covariance of a picture."""
+    mask = np.asarray(mask, np.float64)
+    where = np.argwhere(mask > 0)
+    weights = mask[mask > 0]
+    centre = (weights @ where) / weights.sum()
+    spread = (where - centre).T @ ((where - centre) * weights[:, None]) / weights.sum()
+    return weights.sum(), centre, spread
+
+
+def bar():
+    """One object that shows which way it is turned, far from every border."""
+    mask = np.zeros((1, *SIZE), np.float32)
+    mask[:, 7:9, 7:13] = 1
+    return mask[..., None], mask
+
+
+def test_objects_turn_as_far_as_asked_to():
+    angles = []
+    for mask in np.asarray(compose(*bar(), rotation=30.0).opacities)[:, 0]:
+        *_, spread = moments(mask)
+        angles.append(np.degrees(np.arctan2(2 * spread[0, 1], spread[1, 1] - spread[0, 0])) / 2)
+    assert 25 < np.abs(angles).max() < 31
+    assert np.std(angles) == pytest.approx(30 / np.sqrt(3), rel=0.2)
+
+
+def test_objects_are_as_large_as_asked_to():
+    whole, *_ = moments(bar()[1][0])
+    made = np.asarray(compose(*bar(), scale=(0.7, 1.4)).opacities)[:, 0]
+    factors = np.sqrt([moments(mask)[0] / whole for mask in made])
+    assert 0.65 < factors.min() < 0.8
+    assert 1.3 < factors.max() < 1.45
+    assert factors.mean() == pytest.approx(1.05, abs=0.08)
+
+
+def test_objects_are_shifted_as_far_as_asked_to():
+    _, home, _ = moments(bar()[1][0])
+    made = np.asarray(compose(*bar(), translation=0.2).opacities)[:, 0]
+    shifts = np.array([moments(mask)[1] for mask in made]) - home
+    for found, side in zip(np.abs(shifts).T, SIZE, strict=True):
+        assert 0.8 * 0.2 * side < found.max() < 0.2 * side + 0.1
+        assert found.mean() == pytest.approx(0.1 * side, rel=0.25)
+
+
+def test_the_viewpoint_moves_corners_as_far_as_asked_to():
+    # A canvas that is all object: its mask is the quadrilateral that the scene becomes.
+    objects, masks = np.ones((1, *SIZE, 1), np.float32), np.ones((1, *SIZE), np.float32)
+    made = np.asarray(compose(objects, masks, viewpoint=0.2).opacities)[:, 0]
+    corner = made[:, 0, 0] < 0.5
+    assert 0.5 < corner.mean() < 0.95, "in or out for each axis: it is lost unless both are out"
+    # Along the left border, at half the height, the line between two corners is at most 0.2 in.
+    lost = (made[:, 8] < 0.5).argmin(1) / SIZE[1]
+    assert 0.08 < lost.max() <= 0.2 + 1 / SIZE[1]
+
+
+def test_the_ground_departs_as_far_as_the_relief_and_an_object_half_as_far():
+    image = np.asarray(compose(*block(1), relief=0.4, contrast=0.0).image)[..., 0]
+    ground = np.concatenate([image[:, :4].reshape(COUNT, -1), image[:, 12:].reshape(COUNT, -1)], 1)
+    thing = image[:, 4:12, 5:15].reshape(COUNT, -1)
+    assert 0.5 < np.ptp(ground, axis=1).max() <= 0.8 + 1e-5
+    assert 0.25 < np.ptp(thing, axis=1).max() <= 0.4 + 1e-5
+    even = np.asarray(compose(*block(1), contrast=0.0).image)[..., 0]
+    assert np.ptp(even[:, :4].reshape(COUNT, -1), axis=1).max() < 1e-5
+
+
+def test_distractors_are_discs_rectangles_and_bars_of_the_size_asked_for():
+    nothing = np.zeros((1, 64, 64, 1), np.float32), np.zeros((1, 64, 64), np.float32)
+    ranges = dataclasses.replace(STILL, distractors=1, distractor_size=(0.1, 0.1))
+
+    @jax.jit
+    @jax.vmap
+    def many(key):
+        return augment.compose_scene(key, *nothing, size=(64, 64), randomisation=ranges).image
+
+    shapes = {"disc": 0, "square": 0, "bar": 0}
+    half = 6.4
+    for image in np.asarray(many(jax.random.split(jax.random.key(2), 300)))[..., 0]:
+        ground = np.median(image)
+        away = np.abs(image - ground)
+        border = np.concatenate([away[0], away[-1], away[:, 0], away[:, -1]])
+        if away.max() < 0.05 or border.max() > 1e-6:
+            continue  # as pale as the ground, or not whole
+        mass, _, spread = moments(away / away.max())
+        small, large = np.linalg.eigvalsh(spread)
+        if large > 3 * small:
+            shapes["bar"] += 1
+            assert large == pytest.approx((6 * half) ** 2 / 12, rel=0.1)
+            assert mass == pytest.approx(6 * half * half / 2, rel=0.1)
+        elif mass > 146:  # between π·half² = 129 and 4·half² = 164
+            shapes["square"] += 1
+            assert mass == pytest.approx((2 * half) ** 2, rel=0.05)
+            np.testing.assert_allclose([small, large], (2 * half) ** 2 / 12, rtol=0.06)
+        else:
+            shapes["disc"] += 1
+            assert mass == pytest.approx(np.pi * half**2, rel=0.05)
+            np.testing.assert_allclose([small, large], half**2 / 4, rtol=0.06)
+    assert min(shapes.values()) > 10
+
+
+def test_no_more_distractors_than_asked_for():
+    nothing = np.zeros((1, 64, 64, 1), np.float32), np.zeros((1, 64, 64), np.float32)
+    ranges = dataclasses.replace(STILL, distractors=3, distractor_size=(0.04, 0.04))
+
+    @jax.jit
+    @functools.partial(jax.vmap, in_axes=(0, None))
+    def many(key, strength):
+        return augment.compose_scene(
+            key, *nothing, size=(64, 64), randomisation=ranges, strength=strength
+        ).image
+
+    keys, numbers = jax.random.split(jax.random.key(2), 200), []
+    for strength in (0.5, 1.0):
+        images = np.asarray(many(keys, strength))[..., 0]
+        grounds = np.median(images, axis=(1, 2), keepdims=True)
+        seen = [ndimage.binary_dilation(away > 0.02) for away in np.abs(images - grounds)]
+        numbers.append([ndimage.label(each)[1] for each in seen])
+        # One in the colour of the ground may cut another in two.
+        assert np.mean(np.array(numbers[-1]) > 3) < 0.05
+    # Each appears with the strength's probability; a few lie over one another or are pale.
+    half, whole = np.mean(numbers, axis=1)
+    assert 2.4 < whole < 3
+    assert half == pytest.approx(whole / 2, rel=0.2)
 
 
 def test_later_objects_lie_over_earlier_ones():

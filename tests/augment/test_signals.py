@@ -191,3 +191,9 @@ def test_parameters_are_drawn_evenly_from_their_range():
     assert (decibels.min(), decibels.max()) == pytest.approx((-6, 6), abs=0.1)
     assert decibels.mean() == pytest.approx(0, abs=0.4)
     assert decibels.std() == pytest.approx(12 / np.sqrt(12), abs=0.2)
+
+
+def test_no_strength_plays_a_signal_backwards():
+    x = np.arange(1, 7, dtype=np.float32)[:, None]
+    found = signals.speed(jax.random.key(0), x, factor=0.5, strength=3.0)
+    np.testing.assert_allclose(found, np.ones_like(x), atol=1e-4)  # the tape stands still

@@ -230,6 +230,36 @@ def test_elastic_reads_where_its_field_says():
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("options", [{}, {"alpha": 20.0, "sigma": 3.0}])
+def test_displacements_are_as_large_as_smoothed_noise(options):
+    alpha, sigma = options.get("alpha", 34.0), options.get("sigma", 4.0)
+    impulse = np.zeros((41, 41))
+    impulse[20, 20] = 1
+    response = ndimage.gaussian_filter(impulse, sigma, truncate=5.0)
+    # Even noise on ±1 has the variance 1/3; weighted sums of it add the squares of the weights.
+    expected = alpha * np.sqrt(np.square(response).sum() / 3)
+    draw = jax.jit(
+        jax.vmap(functools.partial(augment.draw_elastic, size=(28, 28), **options)),
+        static_argnames=(),
+    )
+    (fields,) = draw(jax.random.split(KEY, 600)).steps
+    middle = np.asarray(fields)[:, :, 14, 14]
+    np.testing.assert_allclose(middle.std(0), expected, rtol=0.08)
+    half = jax.vmap(functools.partial(augment.draw_elastic, size=(28, 28), strength=0.5, **options))
+    np.testing.assert_allclose(
+        half(jax.random.split(KEY, 600)[:3]).steps[0], fields[:3] / 2, atol=1e-5
+    )
+
+
+def test_a_crop_of_whole_numbers_is_filled_on_their_own_scale():
+    image = np.full((4, 4, 1), 7, np.uint8)
+    for fill, expected in ((1.0, 255), (0.5, 128), (0.0, 0)):
+        found = augment.crop(KEY, image, padding=2, position=0.0, fill=fill)
+        assert found.dtype == np.uint8
+        assert found[0, 0, 0] == expected
+        assert found[3, 3, 0] == 7
+
+
 def test_crop_cuts_out_every_part_equally_often():
     image = np.arange(5 * 6, dtype=np.float32).reshape(5, 6, 1) / 30
     crop = functools.partial(augment.crop, new_size=(3, 5))

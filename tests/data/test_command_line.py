@@ -37,6 +37,10 @@ def test_list_shows_other_prepared_sets_and_what_is_wrong(
         ["describe", "mnist"],
         ["prepare", "mnist", "--manual_dir=/nowhere/at/all"],
         ["list", "--data_dir=/nowhere/at/all"],
+        ["prepare", "mnist", "--manual_dri=/tmp"],
+        ["prepare"],
+        ["prepar", "mnist"],
+        [],
     ],
 )
 def test_mistakes_are_one_line_and_status_two(arguments, capsys):
@@ -45,6 +49,11 @@ def test_mistakes_are_one_line_and_status_two(arguments, capsys):
     assert captured.out == ""
     assert captured.err.startswith("error: ")
     assert captured.err.count("\n") == 1
+
+
+def test_a_misspelt_flag_is_told_its_neighbour(capsys):
+    assert main(["prepare", "mnist", "--manual_dri=/tmp"]) == 2
+    assert "did you mean --manual_dir?" in capsys.readouterr().err
 
 
 def test_the_command_runs_and_imports_nothing_heavy():

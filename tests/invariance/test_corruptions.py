@@ -84,6 +84,64 @@ def test_values_by_hand():
         np.testing.assert_allclose(found.ravel(), expected, atol=1e-6)
 
 
+def test_noise_has_the_deviation_it_says():
+    grey = np.full((28, 28, 1), 0.5, np.float32)
+    for severity in (1, 2):
+        found = corrupt("gaussian_noise", KEY, grey, severity)
+        assert np.std(found) == pytest.approx(0.1 * severity, rel=0.08)
+
+
+def test_coarse_salt_hits_the_share_it_says():
+    grey = np.full((300, 28, 28, 1), 128, np.uint8)
+    found = np.asarray(corrupted("coarse_salt", KEY, grey))
+    for images, share in zip(found, CORRUPTIONS["coarse_salt"].values, strict=True):
+        assert np.mean(images != 128) == pytest.approx(share, rel=0.2)
+
+
+def test_blurs_are_as_wide_as_they_say():
+    point = np.zeros((41, 41, 1), np.float32)
+    point[20, 20] = 1
+    away = np.arange(41) - 20.0
+    for severity in (1, 3, 5):
+        spread = np.asarray(corrupt("gaussian_blur", KEY, point, severity))[..., 0]
+        assert spread.sum() == pytest.approx(1, abs=1e-3)
+        sigma = CORRUPTIONS["gaussian_blur"].values[severity - 1]
+        assert np.sqrt((spread.sum(0) * away**2).sum()) == pytest.approx(sigma, rel=0.05)
+        line = np.asarray(corrupt("motion_blur", KEY, point, severity))[..., 0]
+        variance = (line.sum(0) * away**2).sum() + (line.sum(1) * away**2).sum()
+        length = CORRUPTIONS["motion_blur"].values[severity - 1]
+        # An even line, whose ends are as soft as a pixel.
+        assert np.sqrt(12 * variance) == pytest.approx(length, abs=1.5)
+
+
+def test_a_cut_is_as_wide_as_it_says():
+    black = np.zeros((60, 28, 28, 1), np.uint8)
+    found = np.asarray(corrupted("cutout", KEY, black))
+    for images, side in zip(found, CORRUPTIONS["cutout"].values, strict=True):
+        rows = (images[..., 0] > 0).any(2).sum(1)
+        assert rows.max() == pytest.approx(28 * side, abs=1)  # others reach over the border
+
+
+def test_shearing_is_scipys_one_way_or_the_other(spoilt):
+    tangent = CORRUPTIONS["shear"].values[1]
+    for image, found in zip(digits(), spoilt["shear"][1], strict=True):
+        away = []
+        for side in (tangent, -tangent):
+            matrix = np.array([[1, 0], [side, 1]])
+            expected = scipy.ndimage.affine_transform(
+                image[..., 0] / 255.0, matrix, 13.5 - matrix @ [13.5, 13.5], order=1
+            )
+            away.append(np.abs(expected - found[..., 0] / 255.0).max())
+        assert min(away) < 0.005 < max(away)
+
+
+def test_shrinking_leaves_the_square_of_the_factor(spoilt):
+    for severity in (2, 5):
+        factor = CORRUPTIONS["shrinking"].values[severity - 1]
+        ink = spoilt["shrinking"][severity - 1].sum((1, 2, 3)) / digits().sum((1, 2, 3))
+        np.testing.assert_allclose(ink, factor**2, rtol=0.06)
+
+
 def test_rotation_is_scipys_one_way_or_the_other(spoilt):
     degrees = CORRUPTIONS["rotation"].values[1]
     for image, found in zip(digits(), spoilt["rotation"][1], strict=True):

@@ -333,6 +333,7 @@ TRANSPOSED = [
     ((4, 6), (3, 2), {"padding": "CIRCULAR", "stride": 2}),
     ((4, 5), (3, 3), {"padding": "REFLECT"}),
     ((4, 5), (3, 3), {"padding": "SAME", "groups": 2}),
+    ((2, 3, 2), (2, 3, 2), {"stride": (1, 2, 1), "dilation": (2, 1, 1)}),
 ]
 
 

@@ -148,6 +148,19 @@ def test_global_pools():
 
 
 @pytest.mark.parametrize("pool", [ops.global_average_pool, ops.global_max_pool])
+def test_gradients_of_global_pools_against_finite_differences(pool):
+    with jax.enable_x64(True):
+        x = jnp.asarray(np.random.default_rng(0).permutation(120).reshape(2, 4, 5, 3) / 10)
+        check_grads(jax.jit(pool), (x,), order=1, modes=["rev"], eps=1e-4)
+
+
+def test_of_equals_the_first_takes_the_gradient_of_a_global_maximum():
+    x = jnp.array([[1.0, 3.0], [3.0, 2.0]]).reshape(1, 2, 2, 1)
+    gradient = jax.grad(lambda x: 7 * ops.global_max_pool(x).sum())(x)
+    assert gradient.reshape(-1).tolist() == [0, 7, 0, 0]
+
+
+@pytest.mark.parametrize("pool", [ops.global_average_pool, ops.global_max_pool])
 def test_without_positions_there_is_nothing_to_pool(pool):
     with pytest.raises(
         ValueError, match=r"x\.shape=\(2, 3\): expected \(batch, \*space, channels\)"

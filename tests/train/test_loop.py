@@ -12,7 +12,7 @@ import toy
 
 from cnnjax import train
 from cnnjax.errors import UserError
-from cnnjax.train import layout
+from cnnjax.train import layout, loop
 
 STEPS = 12
 
@@ -59,6 +59,23 @@ def test_training_learns():
     prepared = train.prepare(toy.recipe(200), toy.hypers(), toy.examples())
     train.train(prepared, 200, report=report)
     assert accuracies[-1] > 0.9 > accuracies[0]
+
+
+def test_what_a_call_takes_by_itself_is_a_tenth_of_it_at_most(monkeypatch):
+    """Two seconds a call and a hundredth for each update: a call of a second would do nothing."""
+    clock, calls = [0.0], []
+
+    def program(states, hypers, examples, length):
+        clock[0] += 2.0 + 0.01 * int(length)
+        calls.append(int(length))
+        return states, np.zeros((1, 2))
+
+    monkeypatch.setattr(loop.time, "monotonic", lambda: clock[0])
+    prepared = train.prepare(toy.recipe(10), toy.hypers(), toy.examples())._replace(program=program)
+    train.train(prepared, 100_000)
+    assert sum(calls) == 100_000
+    assert clock[0] - sum(calls) * 0.01 < 0.12 * clock[0]
+    assert max(calls) * 0.01 < 20.0, "but progress is shown now and then"
 
 
 def test_a_diverged_member_is_flagged_and_leaves_the_others_alone():

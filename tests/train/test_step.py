@@ -193,10 +193,11 @@ def test_where_a_run_is_cut_makes_no_difference_to_its_bits():
 
 
 def test_another_length_and_other_numbers_do_not_compile_again():
-    recipe = toy.recipe(10)
+    recipe = toy.recipe(10, augment=augment.Sequence((augment.brighten, augment.rotate)))
     steps = jax.jit(functools.partial(train.train_steps, recipe))
     for length, rate in ((1, 0.1), (5, 0.2), (10, 0.3)):
-        hyper = one(toy.hypers(learning_rate=rate, train_size=10 + length, label_noise=rate))
+        numbers = {"learning_rate": rate, "label_noise": rate, "augment_strength": rate}
+        hyper = one(toy.hypers(train_size=10 + length, **numbers))
         steps(start(recipe, hyper), hyper, toy.examples(), jnp.int32(length))
     assert steps._cache_size() == 1
 
