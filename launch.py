@@ -72,7 +72,7 @@ def run(argv: Sequence[str]) -> None:
     from cnnjax import preview, results, study, workdir
 
     # Before the workdir is taken: a launch that cannot start leaves nothing behind.
-    plans = study.plan_all(groups, values.data_dir)
+    plans = study.plan_all(groups, data_dir=values.data_dir)
     if values.dry_run:
         print(preview.describe(plans))
         return
@@ -85,7 +85,7 @@ def run(argv: Sequence[str]) -> None:
         raise UserError(
             f"--workdir={path}: {error}; when that is mended, the same command resumes"
         ) from error
-    print(results.terminal_table(table, config.choose))
+    print(results.terminal_table(table, choose=config.choose))
     print(f"report: {page}")
 
 

@@ -60,7 +60,7 @@ def _best_convolutional(
     judged = table["validation_accuracy"].notna().all()
     by = "validation_accuracy" if judged else "accuracy"
     table = table.sort_values(by, ascending=False, kind="stable")  # of equals the first that ran
-    convolutional = {plan.group.name: plan for plan in plans if _kernels(plan, _shapes(plan))}
+    convolutional = {plan.group.name: plan for plan in plans if _convolutions(plan)}
     for row in table.itertuples():
         if row.group in convolutional:
             plan = convolutional[row.group]
@@ -96,21 +96,24 @@ def _states(plan: Plan):
     return jax.eval_shape(lambda: train.initial(plan.recipe, plan.hypers, plan.examples.images))
 
 
-def _shapes(plan: Plan):
-    return _states(plan).variables["params"]
-
-
-def _kernels(plan: Plan, params: Any) -> dict[str, Any]:
-    """The kernels that all positions share: (height, width, in, out), by layer.
+def _convolutions(plan: Plan) -> list[str]:
+    """The layers whose kernels all positions of an image share.
 
     Weights that every position has of its own are no kernels, whatever their shape.
     """
-    kinds = {row.layer: row.kind for row in plan.summary.rows}
-    found = {}
-    for path, leaf in flax.traverse_util.flatten_dict(params, sep="/").items():
-        layer, _, name = path.rpartition("/")
-        if name == "kernel" and kinds.get(layer) == "Conv" and leaf.ndim == 4:
-            found[layer] = leaf
-        elif name == "kernel" and kinds.get(layer) == "SparseConv" and leaf.ndim == 3:
-            found[layer] = leaf.reshape(*leaf.shape[:2], 1, -1)  # one for each connection
-    return {layer.replace("/", "."): leaf for layer, leaf in found.items()}
+    return [
+        row.layer
+        for row in plan.summary.rows
+        if row.kind in ("Conv", "SparseConv") and len(row.output_shape) == 3
+    ]
+
+
+def _kernels(plan: Plan, params: Any) -> dict[str, Any]:
+    """One member's shared kernels, (height, width, in, out), by layer."""
+    flat = flax.traverse_util.flatten_dict(params, sep="/")
+    kernels = {layer: flat[f"{layer}/kernel"] for layer in _convolutions(plan)}
+    return {
+        # A sparse layer has a kernel (height, width) for each connection.
+        layer.replace("/", "."): kernel if kernel.ndim == 4 else kernel[:, :, None]
+        for layer, kernel in kernels.items()
+    }

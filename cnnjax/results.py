@@ -270,7 +270,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
         temporary.unlink(missing_ok=True)
 
 
-def interval(values: "Sequence[float] | np.ndarray | pd.Series", level: float = 0.95) -> Interval:
+def interval(
+    values: "Sequence[float] | np.ndarray | pd.Series", *, level: float = 0.95
+) -> Interval:
     """The mean of a sample and the half width of Student's confidence interval for it.
 
     half = t · s / √n, with s the sample's standard deviation and t the quantile of Student's
@@ -340,7 +342,7 @@ def corruptions(frame: "pd.DataFrame") -> "pd.Series":
     return frame["transformation"].str.startswith(CORRUPTION)
 
 
-def corruption_summary(frame: "pd.DataFrame", by: Sequence[str] = CELL) -> "pd.DataFrame":
+def corruption_summary(frame: "pd.DataFrame", *, by: Sequence[str] = CELL) -> "pd.DataFrame":
     """Each member's corruption errors relative to the plain network's.
 
     The plain network is the first route of the data set that has family "none", at its first cell
@@ -384,7 +386,7 @@ def corruption_summary(frame: "pd.DataFrame", by: Sequence[str] = CELL) -> "pd.D
     return pd.DataFrame(rows, columns=[*by, "seed", "corruption", "error", "relative"])
 
 
-def seeds(frame: "pd.DataFrame", by: Sequence[str] = CELL) -> "pd.DataFrame":
+def seeds(frame: "pd.DataFrame", *, by: Sequence[str] = CELL) -> "pd.DataFrame":
     """Counts, cell by cell, the seeds that were run and those of which nothing finite came out.
 
     Args:
@@ -405,7 +407,7 @@ def seeds(frame: "pd.DataFrame", by: Sequence[str] = CELL) -> "pd.DataFrame":
     return pd.DataFrame(rows, columns=[*by, "run", "diverged"])
 
 
-def terminal_table(frame: "pd.DataFrame", choose: Sequence[str] = ()) -> str:
+def terminal_table(frame: "pd.DataFrame", *, choose: Sequence[str] = ()) -> str:
     """The routes of a launch as an aligned table, each at its largest training set.
 
     Accuracies are means over seeds ± Student's 95 % half width; the transformations' columns hold
@@ -492,7 +494,7 @@ def percent(interval: Interval) -> str:
     return _spread(Interval(100 * interval.mean, 100 * interval.half, interval.n), 2)
 
 
-def environment(command: Sequence[str] = ()) -> dict[str, Any]:
+def environment(*, command: Sequence[str] = ()) -> dict[str, Any]:
     """Describes what a launch runs on, for environment.json.
 
     Args:
@@ -552,7 +554,7 @@ def environments(path: pathlib.Path) -> list[dict[str, Any]]:
     return told
 
 
-def remember(path: pathlib.Path, command: Sequence[str] = ()) -> None:
+def remember(path: pathlib.Path, *, command: Sequence[str] = ()) -> None:
     """Adds what this launch runs on to environment.json.
 
     Args:
@@ -562,7 +564,7 @@ def remember(path: pathlib.Path, command: Sequence[str] = ()) -> None:
     Raises:
       UserError: The file that is there cannot be read.
     """
-    told = [*environments(path), environment(command)]
+    told = [*environments(path), environment(command=command)]
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
 

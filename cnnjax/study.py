@@ -63,7 +63,9 @@ def run(
     table = workdir / "results.parquet"
     finished = results.finished(workdir)
     if not finished.issuperset(part.group.name for part in plans):
-        results.remember(workdir / "environment.json", command)  # a redrawn report is no result
+        results.remember(
+            workdir / "environment.json", command=command
+        )  # a redrawn report is no result
 
     to_do = [part for part in plans if part.group.name not in finished]
     with Monitor(workdir / "log.jsonl", plans) as monitor, ThreadPoolExecutor(1) as beside:
@@ -96,7 +98,7 @@ def _prepare(part: evaluation.Plan, config: ConfigDict) -> train.Prepared:
     return train.prepare(part.recipe, part.hypers, part.examples, members_layout=config.layout)
 
 
-def plan_all(groups: Sequence[Group], data_dir: str | None = None) -> list[evaluation.Plan]:
+def plan_all(groups: Sequence[Group], *, data_dir: str | None = None) -> list[evaluation.Plan]:
     """Plans every group; each data set is held once.
 
     Args:

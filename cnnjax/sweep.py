@@ -197,7 +197,7 @@ def resolve(
     return resolved
 
 
-def expand(config: ConfigDict, axes: Mapping[str, Sequence[Any]] | None = None) -> list[Run]:
+def expand(config: ConfigDict, *, axes: Mapping[str, Sequence[Any]] | None = None) -> list[Run]:
     """Lists the runs of a launch: every route with every combination of its axes.
 
     Args:

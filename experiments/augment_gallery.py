@@ -5,8 +5,9 @@
 A colour photograph and a handwritten digit go through every operation at the strengths 0.2, 0.4,
 0.6, 0.8 and 1, with one key an operation, so that a row shows one draw growing. Parameters stand at
 or near the far end of their ranges, probabilities at 1. The digit is grey, so that hue, saturation,
-grey and channel_shuffle leave it alone. Autocontrast is given a dull picture, three tenths of the
-contrast, for it has nothing to do on one that spans the whole range. `move`, any chain of geometry, has no row of its own.
+grey and channel_shuffle leave it alone. Autocontrast, which has nothing to do on a picture that
+spans the whole range, is given one of three tenths of the contrast. `move`, any chain of geometry,
+has no row of its own.
 
 The scenes are of two to four digits, at the strengths 0.25, 0.5 and 1, a column of one key: above
 with the boxes and labels that come with them, below the masks of what is seen of each digit. One

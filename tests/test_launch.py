@@ -67,9 +67,9 @@ def calls(monkeypatch):
     """Stands in for training: notes what it is called with, leaves a table as a study does."""
     noted, asked, planning = [], {}, study.plan_all
 
-    def plan_all(groups, data_dir):
+    def plan_all(groups, *, data_dir):
         asked.update(groups=groups, data_dir=data_dir)
-        return planning(groups, data_dir)
+        return planning(groups, data_dir=data_dir)
 
     def run(plans, config, *, workdir, command):
         noted.append(asked | {"config": config, "workdir": workdir, "command": command})

@@ -186,7 +186,7 @@ def test_only_known_tables_are_written(tmp_path):
     st.floats(0.5, 0.999),
 )
 def test_the_interval_is_students(values, level):
-    mean, half, n = results.interval(values, level)
+    mean, half, n = results.interval(values, level=level)
     error = stats.sem(values)
     low, high = stats.t.interval(level, n - 1, loc=np.mean(values), scale=error)
     assert n == len(values)
@@ -205,7 +205,7 @@ def test_one_value_has_no_interval_and_none_has_no_mean():
 @pytest.mark.parametrize("level", [0.0, 1.0, 95.0, math.nan])
 def test_the_level_of_an_interval_is_a_probability(level):
     with pytest.raises(ValueError, match="expected a number in"):
-        results.interval([1.0, 2.0], level)
+        results.interval([1.0, 2.0], level=level)
 
 
 def test_invariance_is_summed_up_for_each_member_and_stage():
@@ -276,7 +276,7 @@ def test_the_terminal_table_tells_strengths_apart():
         row(**distorted, augment_strength=1.0, learning_rate=1e-3, accuracy=0.7),
         row(**distorted, augment_strength=0.5, learning_rate=3e-3, accuracy=0.8),
     )
-    lines = results.terminal_table(frame, ("optimizer.learning_rate",)).splitlines()
+    lines = results.terminal_table(frame, choose=("optimizer.learning_rate",)).splitlines()
     assert lines[0].split()[:5] == ["route", "augment", "strength", "accuracy", "%"]
     assert [line.split()[1:3] for line in lines[2:5]] == [
         ["–", "90.00"],
@@ -300,7 +300,7 @@ def test_a_value_that_never_trained_has_a_line_unless_validation_chose(field, co
         *(row(**{column: 0.75}, seed=seed, **lost) for seed in range(2)),
     )
     compared, chosen = (
-        results.terminal_table(frame, choose).splitlines()[2:-1] for choose in ((), (field,))
+        results.terminal_table(frame, choose=choose).splitlines()[2:-1] for choose in ((), (field,))
     )
     assert [line.split()[1:3] for line in compared] == [["0.25", "90.00"], ["0.75", "–"]]
     assert compared[1].endswith("n=0, 2 of 2 diverged")
@@ -339,7 +339,7 @@ def test_the_versions_of_all_dependencies_are_told():
 
 
 def test_the_environment_is_told():
-    told = results.environment(["launch.py", "--dry_run"])
+    told = results.environment(command=["launch.py", "--dry_run"])
     assert told["command"] == ["python", "launch.py", "--dry_run"]
     assert len(told["devices"]) == 2  # tests run on two
     assert told["cores"] >= 1
@@ -352,8 +352,8 @@ def test_every_environment_that_gave_results_is_remembered(tmp_path):
     path = tmp_path / "environment.json"
     assert results.environments(path) == []
     path.write_text(json.dumps({"command": ["old"]}))  # as older launches wrote it
-    results.remember(path, ["launch.py", "--x"])
-    results.remember(path, ["launch.py", "--y"])
+    results.remember(path, command=["launch.py", "--x"])
+    results.remember(path, command=["launch.py", "--y"])
     commands = [each["command"] for each in results.environments(path)]
     assert commands == [["old"], ["python", "launch.py", "--x"], ["python", "launch.py", "--y"]]
 

@@ -98,7 +98,7 @@ def test_the_order_of_operations_is_part_of_a_group_and_of_its_words():
 
 def test_an_option_of_an_operation_is_an_axis():
     axis = "augment.ranges.cutout.fraction=0.2,0+0.5"
-    runs = sweep.expand(composed("rotate", "cutout"), sweep.parse(axis))
+    runs = sweep.expand(composed("rotate", "cutout"), axes=sweep.parse(axis))
     assert values(runs, "augment.ranges.cutout.fraction") == [0.2, (0, 0.5)]
     assert [run.label for run in runs] == [
         "lenet5_modern, cutout fraction 0.2",
@@ -154,7 +154,7 @@ def test_axes_survive_being_written(axes):
     )
 )
 def test_runs_are_the_product_of_the_axes_and_groups_share_their_structure(axes):
-    runs = sweep.expand(experiment(augment__name="affine"), axes)
+    runs = sweep.expand(experiment(augment__name="affine"), axes=axes)
     assert len(runs) == math.prod(map(len, axes.values()))
     points = {tuple(configs.flatten(run.config)[name] for name in axes) for run in runs}
     assert len(points) == len(runs)
@@ -182,7 +182,7 @@ def test_the_last_axis_is_the_fastest_and_members_keep_the_order():
 
 def test_axes_of_the_command_line_replace_those_of_the_experiment():
     config = experiment("seed=0:3;batch_size=32,64")
-    runs = sweep.expand(config, {"seed": (7,), "optimizer.learning_rate": (0.1, 0.2)})
+    runs = sweep.expand(config, axes={"seed": (7,), "optimizer.learning_rate": (0.1, 0.2)})
     assert set(values(runs, "seed")) == {7}
     assert set(values(runs, "batch_size")) == {32, 64}
     assert set(values(runs, "optimizer.learning_rate")) == {0.1, 0.2}
@@ -215,7 +215,7 @@ def test_every_route_runs_in_the_order_declared():
 
 
 def test_routes_can_be_chosen():
-    runs = sweep.expand(experiment("route=*", ROUTES), {"route": ("long", "mlp")})
+    runs = sweep.expand(experiment("route=*", ROUTES), axes={"route": ("long", "mlp")})
     assert [run.route for run in runs] == ["long", "mlp"]
 
 
@@ -261,7 +261,7 @@ def test_the_command_line_sets_the_duration_of_every_route():
     config = experiment("", ROUTES)
     for runs in (
         sweep.expand(sweep.resolve(config, overrides={"steps": 5})),
-        sweep.expand(config, {"steps": (5,)}),
+        sweep.expand(config, axes={"steps": (5,)}),
     ):
         assert [(run.config.steps, run.config.epochs) for run in runs] == [(5, 0.0)] * 3
 
@@ -280,14 +280,14 @@ def test_another_model_on_the_command_line_leaves_no_options_of_the_old_one():
     config = experiment("", routes, model__options__width=5)
     (run,) = sweep.expand(sweep.resolve(config, overrides={"model.name": "linear"}))
     assert (run.config.model.name, run.config.model.options.to_dict()) == ("linear", {})
-    (run,) = sweep.expand(config, {"model.name": ("linear",)})
+    (run,) = sweep.expand(config, axes={"model.name": ("linear",)})
     assert (run.config.model.name, run.config.model.options.to_dict()) == ("linear", {})
 
 
 def test_a_network_named_on_the_command_line_takes_the_place_of_routes_that_name_theirs():
     config = experiment("route=*;seed=0:2", ROUTES)
     for runs in (
-        sweep.expand(config, {"model.name": ("linear", "lenet5")}),
+        sweep.expand(config, axes={"model.name": ("linear", "lenet5")}),
         sweep.expand(sweep.resolve(config, sweep="model.name=linear,lenet5")),
     ):
         assert values(runs, "model.name") == ["linear", "lenet5"] * 2
@@ -297,10 +297,10 @@ def test_a_network_named_on_the_command_line_takes_the_place_of_routes_that_name
     assert values(runs, "model.name") == ["linear"] * 2
 
     # Routes that are about something else, or that the command line names, stay.
-    asked = sweep.expand(config, {"model.name": ("linear",), "route": ("mlp", "long")})
+    asked = sweep.expand(config, axes={"model.name": ("linear",), "route": ("mlp", "long")})
     assert [run.route for run in asked] == ["mlp", "mlp", "long", "long"]
     about_features = experiment("route=*", {"hog": {"features": ("hog",)}, "plain": {}})
-    found = sweep.expand(about_features, {"model.name": ("linear", "lenet5")})
+    found = sweep.expand(about_features, axes={"model.name": ("linear", "lenet5")})
     assert [run.route for run in found] == ["hog", "hog", "plain", "plain"]
 
 

@@ -102,7 +102,9 @@ class LocallyConnected(Layer):
             per_axis("window", self.window, axes),
             per_axis("stride", self.stride, axes),
         )
-        pairs = ops.explicit_padding(x.shape[1:-1], window, stride, 1, self.padding)
+        pairs = ops.explicit_padding(
+            x.shape[1:-1], window, stride=stride, dilation=1, padding=self.padding
+        )
         sizes = zip(x.shape[1:-1], window, stride, pairs, strict=True)
         out = tuple(ops.output_size(i, k, stride=s, padding=(p,)) for i, k, s, p in sizes)
         inputs = math.prod(window) * x.shape[-1]

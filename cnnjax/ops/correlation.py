@@ -326,7 +326,7 @@ def cross_correlate(
             "in its last axis but one"
         )
     window, space = kernel.shape[:-2], x.shape[1:-1]
-    pairs = explicit_padding(space, window, strides, dilations, padding)
+    pairs = explicit_padding(space, window, stride=strides, dilation=dilations, padding=padding)
     for size, pixels, step, spread, pair in zip(
         space, window, strides, dilations, pairs, strict=True
     ):
@@ -464,7 +464,7 @@ def transposed_convolve(
         )
     window, space = kernel.shape[:-2], x.shape[1:-1]
     wide = tuple(size * step for size, step in zip(space, strides, strict=True))
-    pairs = explicit_padding(wide, window, strides, dilations, padding)
+    pairs = explicit_padding(wide, window, stride=strides, dilation=dilations, padding=padding)
     if padding not in ("SAME", "CIRCULAR", "REFLECT"):
         wide = tuple(
             (size - 1) * step + span(pixels, spread) - low - high

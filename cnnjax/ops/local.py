@@ -53,7 +53,7 @@ def locally_connected(
         raise ValueError(f"x.shape={x.shape}: expected (batch, *space, channels)")
     windows, strides = per_axis("window", window, axes), per_axis("stride", stride, axes)
     space = x.shape[1:-1]
-    pairs = explicit_padding(space, windows, strides, 1, padding)
+    pairs = explicit_padding(space, windows, stride=strides, dilation=1, padding=padding)
     out = tuple(
         output_size(size, pixels, stride=step, padding=(pair,))
         for size, pixels, step, pair in zip(space, windows, strides, pairs, strict=True)

@@ -147,7 +147,7 @@ def prepare(
         raise ValueError(f"x.shape={x.shape}: expected (batch, *space, channels)")
     windows = per_axis("window", window, axes)
     strides = windows if stride is None else per_axis("stride", stride, axes)
-    pairs = explicit_padding(x.shape[1:-1], windows, strides, 1, padding)
+    pairs = explicit_padding(x.shape[1:-1], windows, stride=strides, dilation=1, padding=padding)
     for size, pixels, step, pair in zip(x.shape[1:-1], windows, strides, pairs, strict=True):
         output_size(size, pixels, stride=step, padding=(pair,))
     return windows, strides, pairs

@@ -56,7 +56,9 @@ def receptive_field(
                 f"size=None: expected the input's size, for 'SAME' with stride {stride}"
             )
         # Any size will do where the amounts do not depend on it.
-        ((low, _),) = explicit_padding(size or 1, window, stride, dilation, padding)
+        ((low, _),) = explicit_padding(
+            size or 1, window, stride=stride, dilation=dilation, padding=padding
+        )
         if size is not None:
             size = output_size(size, window, stride=stride, padding=padding, dilation=dilation)
         seen += (span(window, dilation) - 1) * jump

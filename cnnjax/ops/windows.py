@@ -46,7 +46,7 @@ def per_axis(name: str, value: PerAxis, axes: int, *, least: int = 1) -> tuple[i
     return tuple(int(v) for v in values)
 
 
-def span(window: int, dilation: int = 1) -> int:
+def span(window: int, dilation: int) -> int:
     """Returns how many pixels a dilated window reaches over, (window − 1)·dilation + 1."""
     return (window - 1) * dilation + 1
 
@@ -66,6 +66,7 @@ def _amounts(size: int, window: int, stride: int, dilation: int, padding: str) -
 def explicit_padding(
     size: PerAxis,
     window: PerAxis,
+    *,
     stride: PerAxis = 1,
     dilation: PerAxis = 1,
     padding: Padding = "VALID",
@@ -92,9 +93,9 @@ def explicit_padding(
       ValueError: An argument is out of range, or has the wrong number of axes.
       cnnjax.errors.UserError: The padding's name is unknown.
 
-    >>> explicit_padding((28, 28), 5, 1, 1, "SAME")
+    >>> explicit_padding((28, 28), 5, padding="SAME")
     ((2, 2), (2, 2))
-    >>> explicit_padding(7, 3, 2, 1, "SAME")
+    >>> explicit_padding(7, 3, stride=2, padding="SAME")
     ((1, 1),)
     """
     sizes = (size,) if isinstance(size, int | np.integer) else tuple(size)
@@ -145,7 +146,9 @@ def output_size(
     >>> output_size(28, 3, stride=2, padding=1)
     14
     """
-    ((low, high),) = explicit_padding(size, window, stride, dilation, padding)
+    ((low, high),) = explicit_padding(
+        size, window, stride=stride, dilation=dilation, padding=padding
+    )
     room = size + low + high - span(window, dilation)
     if room < 0:
         raise ValueError(

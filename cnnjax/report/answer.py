@@ -136,7 +136,7 @@ def _untouched(study: reading.Study) -> Markup:
 def _winner(found: Contest, study: reading.Study) -> Markup:
     rows, best, decimals = study.routes, found.best, digits(study)
     examples = f"{int(best['examples']):,} {study.split} examples"
-    score = words.with_interval(best["accuracy"], best["accuracy_half"], decimals)
+    score = words.with_interval(best["accuracy"], best["accuracy_half"], digits=decimals)
     # A share of so many examples is read more easily as a number of errors, where they are counted.
     missed = " ± ".join(filter(None, words.counted(best["errors"], best["errors_half"])))
     count = f"{missed} errors; n = {int(best['seeds'])}"
@@ -155,7 +155,7 @@ def _winner(found: Contest, study: reading.Study) -> Markup:
                 gain = Markup("; it takes no route, and the best that does, {}, gets {}").format(
                     routed.best["entry"],
                     words.with_interval(
-                        routed.best["accuracy"], routed.best["accuracy_half"], decimals
+                        routed.best["accuracy"], routed.best["accuracy_half"], digits=decimals
                     ),
                 )
         else:
@@ -166,14 +166,14 @@ def _winner(found: Contest, study: reading.Study) -> Markup:
                 subject,
                 f"{high - low:.{decimals}f}",
                 other["entry"],
-                words.with_interval(other["accuracy"], other["accuracy_half"], decimals),
+                words.with_interval(other["accuracy"], other["accuracy_half"], digits=decimals),
                 _sure(best, other, "accuracy"),
             )
     else:
         second = rows[rows["entry"] != best["entry"]].sort_values("accuracy").iloc[-1]
         gain = Markup("; next is {} with {}").format(
             second["entry"],
-            words.with_interval(second["accuracy"], second["accuracy_half"], decimals),
+            words.with_interval(second["accuracy"], second["accuracy_half"], digits=decimals),
         )
     if found.clear:
         return Markup("<b>{}</b> is right most often, on {} of {} ({}){}").format(
@@ -216,13 +216,14 @@ def _corrupted(study: reading.Study) -> Markup:
         lead = _on(dataset) + Markup("over {} corruptions of rising severity, ").format(
             names[names != ""].nunique()
         )
-        score = words.with_interval(best["error"], best["error_half"], 0)
+        score = words.with_interval(best["error"], best["error_half"], digits=0)
         errors = f"{score} of the errors of the network without a route (n = {int(best['n'])})"
         if found.clear:
             text = Markup("<b>{}</b> makes the fewest errors, {}").format(best["entry"], errors)
             second = rows[rows["entry"] != best["entry"]].sort_values("error").iloc[0]
             text += Markup("; next is {} with {}").format(
-                second["entry"], words.with_interval(second["error"], second["error_half"], 0)
+                second["entry"],
+                words.with_interval(second["error"], second["error_half"], digits=0),
             )
         elif found.known:
             text = Markup(
@@ -261,7 +262,7 @@ def _keepers(study: reading.Study, trained: pd.DataFrame) -> tuple[list[Markup],
         untouched = study.routes.set_index("entry")["accuracy"]
         names = [
             Markup("<b>{}</b> ({} untouched) against {}").format(
-                entry, words.percent(untouched[entry], digits(study)), words.listed(against)
+                entry, words.percent(untouched[entry], digits=digits(study)), words.listed(against)
             )
             for entry, against in wins.items()
         ]
@@ -365,8 +366,8 @@ def _published(study: reading.Study) -> Markup:
 
 
 def _pair(row: pd.Series) -> str:
-    ours = words.with_interval(row["ours"], row["half"], 2)
-    return f"{row['entry']}: {ours} against {words.percent(row['error'], 2)}"
+    ours = words.with_interval(row["ours"], row["half"], digits=2)
+    return f"{row['entry']}: {ours} against {words.percent(row['error'], digits=2)}"
 
 
 def _cost(study: reading.Study) -> Markup:
@@ -386,7 +387,7 @@ def _prices(study: reading.Study) -> Markup:
         text += Markup("; the smallest, {}, has {} parameters and gets {}").format(
             small["entry"],
             words.amount(small["parameters"]),
-            words.with_interval(small["accuracy"], small["accuracy_half"], digits(study)),
+            words.with_interval(small["accuracy"], small["accuracy_half"], digits=digits(study)),
         )
     return text
 

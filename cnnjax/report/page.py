@@ -285,7 +285,7 @@ def _corruptions(study: reading.Study) -> list[dict[str, Any]]:
 
 
 def _corruption(row: pd.Series) -> str:
-    return f"{str(row['corruption']).replace('_', ' ')} ({words.percent(row['error'], 0)})"
+    return f"{str(row['corruption']).replace('_', ' ')} ({words.percent(row['error'], digits=0)})"
 
 
 def _facts(study: reading.Study) -> list[tuple[str, str]]:
@@ -325,12 +325,12 @@ def _published(study: reading.Study) -> list[dict[str, Any]]:
     rows = []
     for (_, row), ambiguous in zip(table.iterrows(), shared, strict=True):
         label = f"{row['label']} · {row['dataset']}" if ambiguous else row["label"]
-        ours = words.with_interval(row["ours"], row["half"], 2)
+        ours = words.with_interval(row["ours"], row["half"], digits=2)
         rows.append(
             {
                 "label": label,
                 "source": row["source"],
-                "error": words.percent(row["error"], 2),
+                "error": words.percent(row["error"], digits=2),
                 "ours": "–" if math.isnan(row["ours"]) else ours,
                 "seeds": str(row["seeds"]) if row["seeds"] else "–",
             }

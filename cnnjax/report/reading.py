@@ -348,7 +348,7 @@ def _areas(measured: pd.DataFrame, routes: pd.DataFrame) -> pd.DataFrame:
 
 def _corruptions(corrupted: pd.DataFrame, routes: pd.DataFrame) -> pd.DataFrame:
     """Averages each member's corruption errors over seeds, in the order of the page."""
-    members = results.corruption_summary(corrupted, ("dataset", "entry"))
+    members = results.corruption_summary(corrupted, by=("dataset", "entry"))
     by = ["dataset", "entry", "corruption"]
     frames = [
         intervals(members, by, value).rename(columns={"mean": value, "half": f"{value}_half"})

@@ -8,23 +8,23 @@ Number = float | int | np.number
 """What a table's cell holds."""
 
 
-def percent(share: Number, digits: int = 1) -> str:
+def percent(share: Number, *, digits: int = 1) -> str:
     """Returns a share of one as a percentage.
 
-    >>> percent(0.97321), percent(0.97321, 2), percent(float("nan"))
+    >>> percent(0.97321), percent(0.97321, digits=2), percent(float("nan"))
     ('97.3 %', '97.32 %', '–')
     """
     return "–" if math.isnan(share) else f"{100 * share:.{digits}f} %"
 
 
-def with_interval(share: Number, half: Number, digits: int = 1) -> str:
+def with_interval(share: Number, half: Number, *, digits: int = 1) -> str:
     """Returns a percentage with the half width of its interval, where there is one.
 
     >>> with_interval(0.9732, 0.0051), with_interval(0.9732, float("nan"))
     ('97.3 ± 0.5 %', '97.3 %')
     """
     if math.isnan(share) or math.isnan(half):
-        return percent(share, digits)
+        return percent(share, digits=digits)
     return f"{100 * share:.{digits}f} ± {100 * half:.{digits}f} %"
 
 
@@ -36,10 +36,10 @@ def probability(share: Number) -> str:
     """
     if 0 < share < 0.005:
         return "<1 %"
-    return ">99 %" if 0.995 <= share < 1 else percent(share, 0)
+    return ">99 %" if 0.995 <= share < 1 else percent(share, digits=0)
 
 
-def amount(value: Number, digits: int = 1) -> str:
+def amount(value: Number, *, digits: int = 1) -> str:
     """Returns a number with thousands separated, and decimals where they say something.
 
     >>> amount(1347510), amount(6.25), amount(6.0), amount(float("nan"))
@@ -93,7 +93,7 @@ def short(value: Number) -> str:
     return f"{value:.3g}"
 
 
-def listed(items: list[str], word: str = "and") -> str:
+def listed(items: list[str], *, word: str = "and") -> str:
     """Returns items as a sentence lists them.
 
     >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])

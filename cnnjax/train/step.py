@@ -89,6 +89,7 @@ def epoch_order(
 def cross_entropy(
     logits: Float[Array, "batch classes"],
     targets: Int[Array, "batch"] | Float[Array, "batch classes"],
+    *,
     smoothing: Float[Array | np.ndarray, ""] | float = 0.0,
 ) -> Float[Array, "batch"]:
     """Cross-entropy with label smoothing, −Σ_c s_c log p_c with s = (1 − ε)·t + ε / classes.
@@ -156,7 +157,7 @@ def update(
             True,
             jax.random.fold_in(keys.dropout, state.step),
         )
-        loss = cross_entropy(logits, targets, hyper.label_smoothing).mean()
+        loss = cross_entropy(logits, targets, smoothing=hyper.label_smoothing).mean()
         return loss, (updated, (logits.argmax(axis=1) == truth).mean())
 
     params = state.variables["params"]

@@ -51,7 +51,11 @@ def cases(draw, paddings=("VALID", "SAME", "CIRCULAR", "REFLECT", "integer", "pa
 def padded(x, kernel, keywords):
     padding = keywords["padding"]
     pairs = ops.explicit_padding(
-        x.shape[1:-1], kernel.shape[:-2], keywords["stride"], keywords["dilation"], padding
+        x.shape[1:-1],
+        kernel.shape[:-2],
+        stride=keywords["stride"],
+        dilation=keywords["dilation"],
+        padding=padding,
     )
     mode = {"mode": MODES[padding]} if padding in MODES else {}
     return np.pad(x, ((0, 0), *pairs, (0, 0)), **mode)
@@ -87,7 +91,9 @@ def stock(x, kernel, *, stride, padding, dilation, groups):
     """Lax's own convolution, with its own gradient."""
     axes = x.ndim - 2
     window = kernel.shape[:-2]
-    pairs = ops.explicit_padding(x.shape[1:-1], window, stride, dilation, padding)
+    pairs = ops.explicit_padding(
+        x.shape[1:-1], window, stride=stride, dilation=dilation, padding=padding
+    )
     mode = MODES.get(padding, "constant") if isinstance(padding, str) else "constant"
     wide = jnp.pad(x, ((0, 0), *pairs, (0, 0)), mode=mode)
     return lax.conv_general_dilated(

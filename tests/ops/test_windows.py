@@ -44,7 +44,7 @@ def test_output_size_is_that_of_lax(size, window, stride, dilation, padding):
 
 @given(st.integers(1, 30), st.integers(1, 6), st.integers(1, 4), st.integers(1, 3))
 def test_same_padding_is_that_of_lax(size, window, stride, dilation):
-    ours = ops.explicit_padding(size, window, stride, dilation, "SAME")
+    ours = ops.explicit_padding(size, window, stride=stride, dilation=dilation, padding="SAME")
     reach = (window - 1) * dilation + 1
     assert ours == tuple(lax.padtype_to_pads((size,), (reach,), (stride,), "SAME"))
 
@@ -63,8 +63,11 @@ def test_explicit_padding_of_each_kind():
     assert ops.explicit_padding((9, 8), 3) == ((0, 0), (0, 0))
     assert ops.explicit_padding((9, 8), 3, padding=2) == ((2, 2), (2, 2))
     assert ops.explicit_padding((9, 8), 3, padding=((1, 2), (0, 3))) == ((1, 2), (0, 3))
-    assert ops.explicit_padding((9, 8), (3, 4), 2, 1, "CIRCULAR") == ((1, 1), (1, 2))
-    assert ops.explicit_padding(9, 3, 1, 2, "REFLECT") == ((2, 2),)
+    assert ops.explicit_padding((9, 8), (3, 4), stride=2, dilation=1, padding="CIRCULAR") == (
+        (1, 1),
+        (1, 2),
+    )
+    assert ops.explicit_padding(9, 3, stride=1, dilation=2, padding="REFLECT") == ((2, 2),)
 
 
 @pytest.mark.parametrize(

@@ -208,5 +208,5 @@ def test_smoothed_cross_entropy_is_the_mean_over_smoothed_targets():
     smooth = optax.smooth_labels(np.eye(4)[labels], 0.3)
     expected = optax.softmax_cross_entropy(logits, smooth)
     np.testing.assert_allclose(
-        train.cross_entropy(logits, jnp.asarray(labels), 0.3), expected, rtol=1e-5
+        train.cross_entropy(logits, jnp.asarray(labels), smoothing=0.3), expected, rtol=1e-5
     )
