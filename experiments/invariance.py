@@ -15,8 +15,14 @@ Digits, 324 runs, 3 seeds, 2 min 48 s on two cores. Of 18 routes HOG + linear is
 (99.0 ± 0.8 %; no route 96.6 ± 0.8 %), though not clear of eleven others. Deskewing keeps nearly all
 of the accuracy under shifts and shears (0.99 and 1.00 of the area under the curve, no route 0.44
 and 0.81), distortions in training keep more under rotation and scaling (LeNet-5: 0.82 and 0.94),
-and deskewing, LeNet-5 and distortions together lose least over all. The other two data sets have
-not been measured in full.
+and deskewing, LeNet-5 and distortions together lose least over all.
+
+MNIST, 324 runs, 3 seeds, 70 minutes on two cores that did other work too. These three together are
+right most often (99.30 ± 0.18 %; no route 98.28 ± 0.38 %), though not clear of seven others; with
+1,000 examples they get 98.38 ± 0.04 % (no route 91.8 ± 0.9 %). They keep all of it under shifts and
+shears (no route 0.60 and 0.98), 0.93 under rotation and 0.98 under scaling (0.82 and 0.86). LeNet-5
+with doubled distortions keeps 0.94 under rotation, and half as much under noise as no route (0.47
+against 0.93). Fashion-MNIST has not been measured.
 """
 
 from ml_collections import ConfigDict
