@@ -11,6 +11,7 @@ from jaxtyping import Array, PRNGKeyArray
 from cnnjax.augment import draw
 from cnnjax.augment.draw import Image, NewImage, Number, Range, Scalar
 from cnnjax.ops.pixels import floats
+from cnnjax.ops.stored import stored
 
 # How many sums of pixels a program adds up slice by slice, before it reduces the rest.
 SLICES = 16
@@ -240,11 +241,13 @@ def _slic(
     def gather(chosen: Array) -> Array:
         """Adds up what each segment got from its own cell and from the 8 around it."""
         chosen = jnp.pad(chosen, filled[1:]).reshape(slices, part, cells)
-        # Mostly sums of slices instead of a reduction: five times as fast on the CPU.
+        # Mostly sums of slices instead of a reduction, and these stored before what is left of it:
+        # five and, on large images, twenty times as fast on the CPU.
         terms = (
             jnp.where(chosen[which] == neighbour, weighted[:, which], 0) for which in range(slices)
         )
-        given = jnp.sum(functools.reduce(jnp.add, terms), 2).reshape(9, features + 1, *grid)
+        slice_sums = stored(functools.reduce(jnp.add, terms))
+        given = jnp.sum(slice_sums, 2).reshape(9, features + 1, *grid)
         total = jnp.zeros((features + 1, grid[0] + 2, grid[1] + 2))
         for gift, (row, column) in zip(given, np.ndindex(3, 3), strict=True):
             total = total + jnp.pad(gift, [(0, 0), (row, 2 - row), (column, 2 - column)])
