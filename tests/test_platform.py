@@ -67,10 +67,11 @@ def test_freed_memory_is_kept_unless_the_user_says_how(variable, kept):
         "from cnnjax import platform; platform.configure(); import jax, resource\n"
         "x = jax.numpy.ones((32, 2**18)); f = jax.jit(lambda x: 2 * x)\n"
         "faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
-        "for _ in range(10): f(x).block_until_ready()\n"
-        "before = faults()\n"
-        "for _ in range(20): f(x).block_until_ready()\n"
-        "print((faults() - before) / 20 / (x.nbytes / resource.getpagesize()))\n"
+        "def new_pages(calls):\n"
+        "    before = faults()\n"
+        "    for _ in range(calls): f(x).block_until_ready()\n"
+        "    return (faults() - before) / calls / (x.nbytes / resource.getpagesize())\n"
+        "print(min(new_pages(10) for _ in range(6)))\n"  # threads may take a while to settle
     )
     told = printed(code, **({variable: "65536"} if variable else {}))
     assert (float(told) < 0.5) == kept
