@@ -410,8 +410,9 @@ def seeds(frame: "pd.DataFrame", *, by: Sequence[str] = CELL) -> "pd.DataFrame":
 def terminal_table(frame: "pd.DataFrame", *, choose: Sequence[str] = ()) -> str:
     """The routes of a launch as an aligned table, each at its largest training set.
 
-    Accuracies are means over seeds ± Student's 95 % half width; the transformations' columns hold
-    the relative area under the accuracy curve, 1 where the transformation costs nothing.
+    Accuracies, errors and the transformations' areas under the accuracy curve, relative to the
+    untouched accuracy (1 where the transformation costs nothing), are means over seeds ± Student's
+    95 % half width. A group's training seconds are divided by its runs, and have no spread.
 
     Args:
       frame: results.parquet.
@@ -471,7 +472,7 @@ def terminal_table(frame: "pd.DataFrame", *, choose: Sequence[str] = ()) -> str:
                 *([percent(interval(_where(damage, cell)["error"]))] if len(damage) else []),
                 f"{first['parameters']:,}",
                 f"{first['multiply_accumulates']:,}",
-                _plain(done["training_seconds"].mean(), "{:.1f}"),
+                _spread(Interval(done["training_seconds"].mean(), math.nan, len(done)), 1),
                 _counted(len(done), int(counted["run"]), int(counted["diverged"])),
             ]
         )
@@ -616,14 +617,11 @@ def _told(row: "pd.Series", column: str) -> str:
 
 
 def _spread(found: Interval, digits: int) -> str:
+    """Writes a mean and, where it is known, the half width of its interval."""
     if math.isnan(found.mean):
         return "–"
     half = "" if math.isnan(found.half) else f" ± {found.half:.{digits}f}"
     return f"{found.mean:.{digits}f}{half}"
-
-
-def _plain(value: float, form: str) -> str:
-    return "–" if math.isnan(value) else form.format(value)
 
 
 def _counted(done: int, run: int, diverged: int) -> str:
