@@ -149,11 +149,16 @@ def test_a_large_box_is_what_its_moved_mask_occupies(names):
 
 @pytest.mark.parametrize(
     "names",
-    [["elastic"], ["elastic", *BENDING], [*BENDING, "elastic"], ["crop", "elastic"]],
+    [
+        ["elastic"],
+        ["elastic", *BENDING],
+        [*BENDING, "elastic"],
+        ["crop", "elastic"],
+        ["elastic", "elastic"],
+    ],
     ids="-".join,
 )
-def test_a_large_box_is_so_to_half_a_pixel_in_the_strongest_field(names):
-    # One field: of two in a row, some draws are further out, as `move_boxes` says.
+def test_a_large_box_is_so_to_half_a_pixel_in_the_strongest_fields(names):
     keys = jax.random.split(jax.random.key(3), 100)
     motions = jax.vmap(lambda key: drawn(names, key, alpha=34.0))(keys)
     np.testing.assert_allclose(*moved_and_occupied(motions), atol=0.5)
@@ -209,6 +214,16 @@ def test_points_go_there_and_back():
         back = np.asarray(augment.move_points(inner, motion))
         expected = np.mgrid[:40, :48][:, 8:-8, 8:-8].reshape(2, -1).T
         np.testing.assert_allclose(back, expected, atol=1e-3)
+
+
+def test_points_come_back_from_where_a_field_stretches_much():
+    # Each pixel reads q + 1.5 (q − 20): by hand, what was at p goes to (p + 30) / 2.5. A field that
+    # shrinks reads q − 0.8 (q − 20), and what was at p goes to (p − 16) / 0.2.
+    rows = jnp.broadcast_to(jnp.arange(40.0)[:, None] - 20, SIZE)
+    for slope, place, expected in ((1.5, 15.0, 18.0), (-0.8, 19.0, 15.0)):
+        motion = augment.Motion((jnp.stack([slope * rows, 0 * rows]),), SIZE, SIZE)
+        moved = augment.move_points(jnp.array([[place, 7.0]]), motion)
+        np.testing.assert_allclose(moved, [[expected, 7]], atol=1e-3)
 
 
 def test_composition_is_one_matrix_and_agrees_with_one_after_the_other():
