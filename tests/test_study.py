@@ -180,6 +180,30 @@ def test_each_route_is_measured_in_full_on_its_own_largest_training_set(tmp_path
     assert set(predictions["route"]) == set(curves.index)
 
 
+def test_batch_statistics_and_dropout_are_trained_and_measured(tmp_path, monkeypatch):
+    honest, moved = evaluation.measure, []
+
+    def measure(plan, trained, config):
+        moved.append(trained.states.variables["batch_stats"]["norm8"]["mean"])
+        return honest(plan, trained, config)
+
+    monkeypatch.setattr(study.evaluation, "measure", measure)
+    options = {"batch_norm": True, "dropout": 0.2}
+    route = {"label": "plain", "model": {"name": "plain8", "options": options}}
+    config = small(
+        routes=ConfigDict({"plain": route}), steps=2, batch_size=8, sweep="route=plain", choose=()
+    )
+    config.invariance.transformations = ConfigDict({"noise": (0.5,)})
+    config.invariance.examples, config.invariance.equivariance = 16, False
+    table = launch(config, tmp_path / "one")
+    assert set(table["status"]) == {"done"}
+    assert set(table["parameters"]) == {2_326_986 + 2_816}  # one input channel, not three
+    assert np.abs(moved[0]).max() > 0
+    # The initial rows are of statistics that have not moved, and of weights that nothing has.
+    untouched = table[table["transformation"] == "none"].set_index("initial")["accuracy"]
+    assert untouched[True] != untouched[False]
+
+
 def test_signals_have_no_corruptions():
     config = small(sweep="route=linear", choose=())
     config.dataset.name = "mnist1d"

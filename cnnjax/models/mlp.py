@@ -17,18 +17,24 @@ class MLP(linen.Module):
       bound: When given, weights and biases start uniform on ±bound; otherwise biases start at zero
         and weights normal, of variance 2 / fan-in before an activation and 1 / fan-in before the
         logits.
+      dropout: The chance of each hidden unit to be 0 in training; the others grow by
+        1 / (1 − dropout).
+
+    Reference:
+      Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov: Dropout, JMLR 15, 2014.
     """
 
     widths: tuple[int, ...] = ()
     num_classes: int = 10
     activation: str = "relu"
     bound: float | None = None
+    dropout: float = 0.0
 
     @linen.compact
     def __call__(
         self, x: Float[Array | np.ndarray, "batch *rest"], train: bool = False
     ) -> Float[Array, "batch classes"]:
-        """Returns the logits; nothing differs in training."""
+        """Returns the logits; training drops hidden units."""
         act = nn.activation(self.activation)
         if self.bound is None:
             hidden, last, bias = nn.he_normal, nn.lecun_normal, nn.zeros
@@ -37,4 +43,6 @@ class MLP(linen.Module):
         x = nn.Flatten(name="flatten")(x)
         for i, width in enumerate(self.widths, 1):
             x = act(nn.Dense(width, kernel_init=hidden, bias_init=bias, name=f"dense{i}")(x))
+            if self.dropout:
+                x = linen.Dropout(self.dropout, deterministic=not train, name=f"dropout{i}")(x)
         return nn.Dense(self.num_classes, kernel_init=last, bias_init=bias, name="output")(x)

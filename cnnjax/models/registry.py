@@ -7,7 +7,7 @@ from typing import Any
 import flax.linen as linen
 
 from cnnjax import errors, nn
-from cnnjax.models.checks import positive_integer
+from cnnjax.models.checks import boolean, fraction, positive_integer
 from cnnjax.models.ladder import RUNGS, Ladder
 from cnnjax.models.lenet import LeNet5, LeNet5Modern
 from cnnjax.models.mlp import MLP
@@ -28,14 +28,17 @@ def _linear(num_classes: int) -> MLP:
     return MLP((), num_classes)
 
 
-def _mlp800(num_classes: int, *, width: Any = 800, activation: str = "relu") -> MLP:
-    return MLP((_integer("width", width),), num_classes, _activation(activation))
+def _mlp800(
+    num_classes: int, *, width: Any = 800, activation: str = "relu", dropout: Any = 0.0
+) -> MLP:
+    widths = (_integer("width", width),)
+    return MLP(widths, num_classes, _activation(activation), dropout=_dropout(dropout))
 
 
 def _ciresan(hidden: int) -> Callable[..., MLP]:
-    def make(num_classes: int, *, activation: str = "scaled_tanh") -> MLP:
-        published = _activation(activation) == "scaled_tanh"
-        return MLP(CIRESAN[hidden], num_classes, activation, 0.05 if published else None)
+    def make(num_classes: int, *, activation: str = "scaled_tanh", dropout: Any = 0.0) -> MLP:
+        bound = 0.05 if _activation(activation) == "scaled_tanh" else None
+        return MLP(CIRESAN[hidden], num_classes, activation, bound, _dropout(dropout))
 
     return make
 
@@ -61,8 +64,9 @@ def _lenet5_modern(num_classes: int) -> LeNet5Modern:
     return LeNet5Modern(num_classes)
 
 
-def _plain8(num_classes: int) -> Plain8:
-    return Plain8(num_classes)
+def _plain8(num_classes: int, *, batch_norm: Any = False, dropout: Any = 0.0) -> Plain8:
+    normalised = boolean("model.options.batch_norm", batch_norm)
+    return Plain8(num_classes, normalised, _dropout(dropout))
 
 
 def _mnist1d_mlp(num_classes: int, *, width: Any = 100) -> MNIST1DMLP:
@@ -75,6 +79,10 @@ def _mnist1d_cnn(num_classes: int, *, width: Any = 25) -> MNIST1DCNN:
 
 def _integer(option: str, value: Any) -> int:
     return positive_integer(f"model.options.{option}", value)
+
+
+def _dropout(value: Any) -> float:
+    return fraction("model.options.dropout", value)
 
 
 def _activation(value: str) -> str:
@@ -103,13 +111,14 @@ def build(name: str, /, *, num_classes: int = 10, **options: Any) -> linen.Modul
     | name | options | what it is |
     |---|---|---|
     | linear | | logits straight from the pixels |
-    | mlp800 | width=800, activation="relu" | one hidden layer |
-    | ciresan2, 3, 4, 5, 9 | activation="scaled_tanh" | that many hidden layers |
+    | mlp800 | width=800, activation="relu", dropout=0 | one hidden layer |
+    | ciresan2, 3, 4, 5, 9 | activation="scaled_tanh", dropout=0 | that many hidden layers |
     | ladder_dense, _local, _conv, | budget=60000, padding="SAME" | the structure ladder, |
     | ladder_pool, _blur, _gap | the same | see `cnnjax.models.ladder` |
     | lenet5 | codes="fixed" | as published in 1998; "trainable" makes its output codes parameters |
     | lenet5_modern | | its common simplification |
-    | plain8 | | eight 3×3 convolutions of 64 to 256 channels, global average |
+    | plain8 | batch_norm=False, dropout=0 | eight 3×3 convolutions of 64 to 256 channels, |
+    | | | global average |
     | mnist1d_mlp, mnist1d_cnn | width=100, width=25 | as published with MNIST-1D |
 
     Cireşan's weights and biases start uniform on ±0.05, as published; with activation="relu" they

@@ -136,6 +136,14 @@ def test_an_unknown_option_is_answered_with_the_nearest():
         ("ciresan2", {"activation": "rely"}, r"activation='rely': did you mean 'relu'\?"),
         ("ladder_gap", {"padding": "VALID"}, r"model\.options\.padding='VALID'"),
         ("ladder_gap", {"budget": -1}, r"model\.options\.budget=-1"),
+        (
+            "mlp800",
+            {"dropout": 1},
+            r"model\.options\.dropout=1: expected a number from 0 to below 1",
+        ),
+        ("ciresan2", {"dropout": "x"}, r"model\.options\.dropout='x': expected a number"),
+        ("plain8", {"dropout": True}, r"model\.options\.dropout=True: expected a number"),
+        ("plain8", {"batch_norm": 1}, r"model\.options\.batch_norm=1: expected true or false"),
         ("lenet5", {"codes": "train"}, r"codes='train': did you mean 'trainable'\?"),
     ],
 )
@@ -143,6 +151,30 @@ def test_a_bad_value_is_named_in_one_line(name, options, message):
     with pytest.raises(UserError, match=message) as error:
         models.build(name, **options)
     assert "\n" not in str(error.value)
+
+
+def test_dropout_silences_hidden_units_in_training_alone():
+    module = models.build("mlp800", num_classes=2, width=4000, dropout=0.25)
+    x = jnp.ones((1, 6, 1))
+    variables = module.init(jax.random.key(0), x)
+    kernel = variables["params"]["output"]["kernel"]
+    lit = np.maximum(np.ones(6) @ variables["params"]["dense1"]["kernel"], 0)
+    np.testing.assert_allclose(module.apply(variables, x), (lit @ kernel)[None], atol=1e-4)
+
+    @jax.jit
+    def summed(key):
+        # With output weights of 1 the logit is the sum of what is left, divided by 0.75.
+        params = {
+            **variables["params"],
+            "output": {"kernel": jnp.ones((4000, 2)), "bias": jnp.zeros(2)},
+        }
+        rngs = {"dropout": key}
+        return module.apply({"params": params}, x, True, rngs=rngs)[0, 0]
+
+    sums = np.array([summed(key) for key in jax.random.split(jax.random.key(1), 50)])
+    deviation = np.sqrt(0.25 / 0.75 * np.sum(lit**2))
+    assert abs(sums.mean() - lit.sum()) < 4 * deviation / np.sqrt(50)
+    assert 0.7 < sums.std() / deviation < 1.4
 
 
 def test_published_initialisation_of_ciresan():

@@ -12,7 +12,7 @@ X = jax.random.normal(jax.random.key(7), (8, 6, 2)) * 3 + 1
 
 
 class Noisy(linen.Module):
-    """Batch statistics and dropout, which none of the networks here has yet."""
+    """Batch statistics and dropout in the smallest network that has both."""
 
     @linen.compact
     def __call__(self, x, train=False):
