@@ -1,4 +1,4 @@
-"""The arrays behind a report's pictures: misread images, kernels and feature maps."""
+"""The arrays behind a report's pictures: misread examples, kernels and feature maps."""
 
 import contextlib
 import pathlib
@@ -16,17 +16,17 @@ from cnnjax.evaluation import Plan, member_of
 def save(plans: Sequence[Plan], workdir: pathlib.Path) -> None:
     """Writes pictures.npz: what the report shows beside its numbers.
 
-    It holds every test image that a chosen member misread (`error_index`, `error_images`), what the
-    classes are called (`class_names`), and of the best convolutional network its name (`network`),
-    kernels (`kernel__NN__layer`), one input and the feature maps that it makes of it
-    (`map__NN__layer`).
+    It holds every test image or signal of one data set that a chosen member misread (`error_index`,
+    `error_images`; `error_groups` names the groups that were tested on it), what the classes are
+    called (`class_names`), and of the best convolutional network its name (`network`), kernels
+    (`kernel__NN__layer`), one input and the feature maps that it makes of it (`map__NN__layer`).
 
     Args:
       plans: The launch's groups, all of them trained.
       workdir: The launch's folder, with its tables and checkpoints.
     """
     arrays: dict[str, np.ndarray] = {}
-    plans = [plan for plan in plans if plan.dataset.test.images.ndim == 4]
+    plans = [plan for plan in plans if plan.dataset.test.images.ndim in (3, 4)]
     best = _best_convolutional(plans, workdir)
     if best is not None:
         arrays |= _inside(*best, workdir)
@@ -40,6 +40,7 @@ def save(plans: Sequence[Plan], workdir: pathlib.Path) -> None:
         arrays |= {
             "error_index": wrong,
             "error_images": dataset.test.images[wrong],
+            "error_groups": np.array(groups),
             "class_names": np.array(dataset.class_names),
         }
     with results.replacing(workdir / "pictures.npz") as path, path.open("wb") as file:
@@ -78,7 +79,7 @@ def _inside(plan: Plan, index: int, label: str, workdir: pathlib.Path) -> dict[s
         variables = member_of(stacked, index)
     image = plan.dataset.test.images[:1]
     maps = models.feature_maps(plan.module, variables, plan.recipe.door(ops.unit(image)))
-    spatial = [(layer, each[0]) for layer, each in maps.items() if each.ndim == 4]
+    spatial = [(layer, each[0]) for layer, each in maps.items() if each.ndim == image.ndim]
     return (
         {"network": np.array(label), "input": image[0]}
         | {
@@ -97,23 +98,24 @@ def _states(plan: Plan):
 
 
 def _convolutions(plan: Plan) -> list[str]:
-    """The layers whose kernels all positions of an image share.
+    """The layers whose kernels all positions share.
 
     Weights that every position has of its own are no kernels, whatever their shape.
     """
     return [
         row.layer
         for row in plan.summary.rows
-        if row.kind in ("Conv", "SparseConv") and len(row.output_shape) == 3
+        if row.kind in ("Conv", "SparseConv") and len(row.output_shape) > 1
     ]
 
 
 def _kernels(plan: Plan, params: Any) -> dict[str, Any]:
-    """One member's shared kernels, (height, width, in, out), by layer."""
+    """One member's shared kernels, (*window, in, out), by layer."""
     flat = flax.traverse_util.flatten_dict(params, sep="/")
     kernels = {layer: flat[f"{layer}/kernel"] for layer in _convolutions(plan)}
+    axes = plan.dataset.test.images.ndim
     return {
-        # A sparse layer has a kernel (height, width) for each connection.
-        layer.replace("/", "."): kernel if kernel.ndim == 4 else kernel[:, :, None]
+        # A sparse layer has a kernel of one window for each connection.
+        layer.replace("/", "."): kernel if kernel.ndim == axes else kernel[..., None, :]
         for layer, kernel in kernels.items()
     }

@@ -318,6 +318,7 @@ def test_guesses_agree_with_the_errors_of_the_table(whole):
     assert set(pictures["error_index"]) == set(wrong["index"])
     assert pictures["error_images"].dtype == np.uint8
     assert pictures["class_names"].tolist() == list("0123456789")
+    assert set(pictures["error_groups"]) == set(wrong["group"])
 
 
 def test_the_log_tells_how_it_went(whole):
@@ -600,11 +601,11 @@ def test_a_distortion_that_signals_do_not_know_is_one_clear_error():
         study.plan_all(sweep.group(sweep.expand(sweep.resolve(config))))
 
 
-def on_signals(name, **ranges):
+def on_signals(name, *, model="mnist1d_mlp", **ranges):
     """A launch on signals that is over at once."""
     config = configs.default()
     config.name, config.steps, config.batch_size = "signals", 3, 16
-    config.dataset.name, config.model.name = "mnist1d", "mnist1d_mlp"
+    config.dataset.name, config.model.name = "mnist1d", model
     config.augment.name = name
     config.augment.ranges = ranges
     config.invariance.transformations = ConfigDict({"noise": (0.5,)})
@@ -616,6 +617,21 @@ def test_signals_are_trained_with_distortions_of_their_own(tmp_path):
     table = launch(on_signals("signals"), tmp_path / "signals")
     assert set(table["augment"]) == {"signals"}
     assert set(table["status"]) == {"done"}
+
+
+def test_signals_have_pictures_too(tmp_path):
+    table = launch(on_signals("none", model="mnist1d_cnn"), tmp_path)
+    pictures = np.load(tmp_path / "pictures.npz")
+    signals = data.load("mnist1d", None).test.images
+    assert len(pictures["error_index"]) == table["errors"].dropna().iloc[0]
+    np.testing.assert_array_equal(pictures["error_images"], signals[pictures["error_index"]])
+    np.testing.assert_array_equal(pictures["input"], signals[0])
+    shapes = {name: pictures[name].shape for name in pictures if name[:3] in ("ker", "map")}
+    assert shapes == {
+        **{"kernel__00__conv1": (5, 1, 25), "kernel__01__conv2": (3, 25, 25)},
+        **{"kernel__02__conv3": (3, 25, 25), "map__00__conv1": (19, 25)},
+        **{"map__01__conv2": (10, 25), "map__02__conv3": (5, 25)},
+    }
 
 
 def test_distortions_of_signals_on_images_are_one_clear_error():

@@ -1,4 +1,4 @@
-"""Pictures: kernels, feature maps, and every test image that a network got wrong."""
+"""Pictures: kernels, feature maps, and every test image or signal that a network got wrong."""
 
 import base64
 import io
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import matplotlib
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped, UInt8
 from matplotlib.colors import LinearSegmentedColormap
 from PIL import Image
 
@@ -23,6 +23,7 @@ _DIVERGING = LinearSegmentedColormap.from_list("kernel", ["#0072b2", "#f7f7f7", 
 # Frames stand out from the paper, light or dark, and from their tiles, whose colours go through
 # white (kernels) and through a middle grey (maps).
 _KERNEL_FRAME, _MAP_FRAME = (128, 128, 128, 255), (205, 205, 205, 255)
+_LINE = (88, 160)  # height and width of a signal's picture
 _EDGE = 4  # how often a pixel is repeated in the files for papers, at most to 8 tiles a row
 
 
@@ -109,14 +110,8 @@ def inside(study: reading.Study, folder: Path) -> Inside | None:
     Returns:
       The pictures, or None where there are none.
     """
-    kernels = [
-        _kernel(name, array)
-        for name, array in _numbered(study.pictures, "kernel__")
-        if array.ndim >= 3
-    ]
-    maps = [
-        _maps(name, array) for name, array in _numbered(study.pictures, "map__") if array.ndim == 3
-    ]
+    kernels = [_kernel(*each) for each in _numbered(study.pictures, "kernel__")]
+    maps = [_maps(*each) for each in _numbered(study.pictures, "map__")]
     if not (kernels or maps):
         return None
     for file, layers in (("kernels", kernels), ("feature_maps", maps)):
@@ -125,11 +120,10 @@ def inside(study: reading.Study, folder: Path) -> Inside | None:
             _png(large, folder / f"{file}_{number}_{_safe(layer.name)}.png")
     image = study.pictures.get("input")
     shown = ""
-    if image is not None and image.ndim == 3:
+    if image is not None:
+        pixels = _tiles(image[None])[0]
         shown = _uri(
-            np.repeat(_bytes(image)[..., :1], 3, axis=-1)
-            if image.shape[-1] < 3
-            else _bytes(image)[..., :3]
+            np.repeat(pixels[..., :1], 3, axis=-1) if pixels.shape[-1] < 3 else pixels[..., :3]
         )
     network = study.pictures.get("network")
     return Inside(
@@ -152,24 +146,24 @@ def errors(study: reading.Study, folder: Path) -> Gallery | None:
     """
     frame, index = study.predictions, study.pictures.get("error_index")
     images = study.pictures.get("error_images")
-    if frame is None or index is None or images is None or images.ndim != 4 or not len(index):
+    if frame is None or index is None or images is None or not len(index):
         return None
     place = {int(number): position for position, number in enumerate(index)}
+    # Pictures are kept of one data set; whoever was tested on another has none.
+    frame = frame[frame["group"].isin(study.pictures["error_groups"])]
     frame = frame.drop_duplicates(["entry", "seed", "index"])
     wrong = frame[frame["first"] != frame["truth"]]
-    # Pictures are kept of one data set; whoever was tested on another has errors that lack one.
-    lacking = set(wrong.loc[~wrong["index"].isin(place), "entry"])
     members = [
         _median_member(entry, frame[frame["entry"] == entry], wrong[wrong["entry"] == entry])
         for entry in study.entries
-        if entry in set(frame["entry"]) - lacking
+        if entry in set(frame["entry"])
     ]
     if not members:
         return None
     shown = sorted({int(number) for _, own in members for number in own["index"]})
     if not shown:
         return Gallery("", (1, 1, 1, 1), [found for found, _ in members])
-    tiles = _bytes(images[[place[number] for number in shown]])
+    tiles = _tiles(images[[place[number] for number in shown]])
     sprite, columns = _mosaic(tiles)
     _png(sprite, folder / "errors.png")
     height, width = tiles.shape[1:3]
@@ -217,29 +211,40 @@ def _by_truth(
 
 
 def _kernel(
-    name: str, array: Float[np.ndarray, "h w *channels"]
+    name: str, array: Float[np.ndarray, "*window inputs outputs"]
 ) -> tuple[Layer, UInt8[np.ndarray, "height width 4"]]:
-    """Colours kernels blue (negative) to orange (positive), white at nought, one scale a layer."""
+    """Colours kernels blue (negative) to orange (positive), white at nought, one scale a layer.
+
+    A tile is an image's kernel from one channel to another, or a signal's from all channels, one
+    below the other, to one.
+    """
     shape = "×".join(str(n) for n in array.shape)
-    flat = array.reshape(*array.shape[:2], -1)
+    if array.ndim == 3:
+        flat = array.transpose(2, 1, 0)
+    else:
+        flat = array.reshape(*array.shape[:2], -1).transpose(2, 0, 1)
     largest = float(np.abs(flat).max()) or 1.0
-    tiles = _DIVERGING(flat.transpose(2, 0, 1)[:_MOST_TILES] / (2 * largest) + 0.5, bytes=True)
+    tiles = _DIVERGING(flat[:_MOST_TILES] / (2 * largest) + 0.5, bytes=True)
     picture, _ = _mosaic(tiles, gap=1, frame=_KERNEL_FRAME)
     scale = f"−{largest:.2g} to {largest:.2g}"
-    return _layer(name, picture, shape, _more(flat.shape[-1]), scale), picture
+    return _layer(name, picture, shape, _more(len(flat)), scale), picture
 
 
 def _maps(
-    name: str, array: Float[np.ndarray, "h w channels"]
+    name: str, array: Float[np.ndarray, "*space channels"]
 ) -> tuple[Layer, UInt8[np.ndarray, "height width 4"]]:
-    """Colours feature maps dark (lowest) to bright (highest), one scale a layer."""
+    """Colours feature maps dark (lowest) to bright (highest), one scale a layer.
+
+    A tile is a channel, or all channels of a signal, one below the other.
+    """
     low, high = float(array.min()), float(array.max())
-    level = (array.transpose(2, 0, 1)[:_MOST_TILES] - low) / ((high - low) or 1.0)
+    flat = array.T[None] if array.ndim == 2 else array.transpose(2, 0, 1)
+    level = (flat[:_MOST_TILES] - low) / ((high - low) or 1.0)
     tiles = matplotlib.colormaps["cividis"](level, bytes=True)
-    picture, _ = _mosaic(tiles, gap=max(1, array.shape[0] // 14), frame=_MAP_FRAME)
+    picture, _ = _mosaic(tiles, gap=max(1, flat.shape[1] // 14), frame=_MAP_FRAME)
     shape = "×".join(str(n) for n in array.shape)
     scale = f"{low:.2g} to {high:.2g}".replace("-", "−")
-    return _layer(name, picture, shape, _more(array.shape[-1]), scale), picture
+    return _layer(name, picture, shape, _more(len(flat)), scale), picture
 
 
 def _layer(name: str, picture: np.ndarray, shape: str, more: str, scale: str) -> Layer:
@@ -279,6 +284,26 @@ def _numbered(arrays: dict[str, np.ndarray], prefix: str) -> list[tuple[str, np.
 
 def _name(names: Sequence[str] | np.ndarray, label: int) -> str:
     return str(names[label]) if 0 <= label < len(names) else str(label)
+
+
+def _tiles(
+    examples: Shaped[np.ndarray, "count *space channels"],
+) -> UInt8[np.ndarray, "count height width channels"]:
+    """Returns images as bytes, and signals (their first channel) drawn as bright lines on black."""
+    if examples.ndim == 4:
+        return _bytes(examples)
+    height, width = _LINE
+    signals = examples[..., 0].astype(float)
+    low, high = signals.min(), signals.max()  # one scale for all
+    room = 0.06 * height
+    rows = room + (height - 1 - 2 * room) * (high - signals) / ((high - low) or 1.0)
+    places = np.linspace(0, signals.shape[1] - 1, width + 1)
+    heights = np.stack([np.interp(places, np.arange(len(row)), row) for row in rows])
+    # In each column the line reaches from where it comes in to where it goes out.
+    ends = np.sort(np.stack([heights[:, :-1], heights[:, 1:]]), axis=0)[:, :, None]
+    row = np.arange(height)[None, :, None]
+    outside = np.maximum(np.maximum(ends[0] - row, row - ends[1]), 0)
+    return np.round(255 * np.clip(2 - outside, 0, 1)).astype(np.uint8)[..., None]
 
 
 def _bytes(image: np.ndarray) -> np.ndarray:

@@ -92,19 +92,60 @@ def test_no_error_at_all(published, tmp_path):
     assert all(total > 0 for total, _ in totals.values())
 
 
-def test_a_network_whose_errors_have_no_picture_is_passed_over(published, tmp_path):
+def test_a_network_tested_on_another_data_set_is_passed_over(published, tmp_path):
+    # Its errors have the numbers of other images, which must not be shown for them.
     frame = published.predictions
-    best = frame["route"] == "ciresan5"
-    moved = frame.assign(index=frame["index"].where(~best, frame["index"] + 50_000))
-    kept = pd.unique(moved[(moved["first"] != moved["truth"]) & ~best]["index"])
-    pictures = {
-        "error_index": kept,
-        "error_images": np.zeros((len(kept), 28, 28, 1), np.uint8),
-    }
-    found = gallery.errors(published._replace(predictions=moved, pictures=pictures), tmp_path)
+    moved = frame.assign(group=frame["group"].where(frame["route"] != "ciresan5", "elsewhere"))
+    found = gallery.errors(published._replace(predictions=moved), tmp_path)
     assert found is not None
     shown = [each.entry for each in found.entries]
     assert shown == [entry for entry in published.entries if not entry.startswith("Cireşan")]
+
+
+def test_signals_are_drawn_as_lines(published, tmp_path):
+    index = published.pictures["error_index"]
+    ramp = np.linspace(-1, 1, 40, dtype=np.float32)
+    signals = np.stack([ramp if number % 2 else -ramp for number in index])[..., None]
+    drawn = published._replace(pictures=published.pictures | {"error_images": signals})
+    found = gallery.errors(drawn, tmp_path)
+    assert found is not None
+    sprite, (width, height) = decode(found.sprite), found.size[2:]
+    for mistakes in (mistakes for own in found.entries for _, mistakes in own.groups):
+        for each in mistakes:
+            tile = sprite[each.y : each.y + height, each.x : each.x + width]
+            first, last = (int(tile[:, column].argmax()) for column in (0, -1))
+            # A rising signal starts at the bottom; its ends keep off the border.
+            low, high = (first, last) if each.number % 2 else (last, first)
+            assert high < 0.1 * height < 0.9 * height < low
+            assert (tile.max(0) == 255).all(), "no gaps"
+            assert np.mean(tile > 0) < 0.1, "a thin line"
+
+
+def test_kernels_and_maps_of_signals_are_one_tile_a_channel_and_one_in_all(published, tmp_path):
+    kernel = np.zeros((3, 2, 4), np.float32)
+    kernel[0, 1, 2], kernel[2, 0, 3] = 1.0, -1.0
+    activations = np.zeros((10, 4), np.float32)
+    activations[9, 1] = 1.0
+    pictures = {
+        "kernel__00__conv1": kernel,
+        "map__00__conv1": activations,
+        "input": np.linspace(0, 1, 20, dtype=np.float32)[:, None],
+    }
+    found = gallery.inside(published._replace(pictures=pictures), tmp_path)
+    assert found is not None
+    (layer,), (maps,) = found.kernels, found.maps
+    assert (layer.shape, maps.shape) == ("3×2×4", "10×4")
+    picture = decode(layer.source)
+    assert picture.shape == (2 + 2, 4 * 3 + 5, 4)  # four tiles of 2 channels × 3 positions
+    orange = np.argwhere(picture[..., 0] > picture[..., 2].astype(int) + 50)
+    blue = np.argwhere(picture[..., 2] > picture[..., 0].astype(int) + 50)
+    assert orange.tolist() == [[1 + 1, 1 + 2 * 4]]
+    assert blue.tolist() == [[1, 1 + 3 * 4 + 2]]
+    picture = decode(maps.source)
+    assert picture.shape == (4 + 2, 10 + 2, 4)
+    brightest = np.unravel_index(picture[1:-1, 1:-1, :3].sum(-1).argmax(), (4, 10))
+    assert brightest == (1, 9)
+    assert decode(found.image).ndim == 3
 
 
 def test_kernels_are_white_at_nought_and_share_a_scale(published, tmp_path):
