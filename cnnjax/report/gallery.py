@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -164,7 +165,8 @@ def errors(study: reading.Study, folder: Path) -> Gallery | None:
     if not shown:
         return Gallery("", (1, 1, 1, 1), [found for found, _ in members])
     tiles = _tiles(images[[place[number] for number in shown]])
-    sprite, columns = _mosaic(tiles)
+    columns = min(len(tiles), 20)
+    sprite = _mosaic(tiles, columns)
     _png(sprite, folder / "errors.png")
     height, width = tiles.shape[1:3]
     corners = {
@@ -219,13 +221,18 @@ def _kernel(
     below the other, to one.
     """
     shape = "×".join(str(n) for n in array.shape)
+    columns = 8
     if array.ndim == 3:
         flat = array.transpose(2, 1, 0)
+        count, height, width = flat[:_MOST_TILES].shape
+        # About twice as wide as high, in even rows.
+        rows = -(-count // math.ceil(math.sqrt(2 * count * (height + 1) / (width + 1))))
+        columns = -(-count // rows)
     else:
         flat = array.reshape(*array.shape[:2], -1).transpose(2, 0, 1)
     largest = float(np.abs(flat).max()) or 1.0
     tiles = _DIVERGING(flat[:_MOST_TILES] / (2 * largest) + 0.5, bytes=True)
-    picture, _ = _mosaic(tiles, gap=1, frame=_KERNEL_FRAME)
+    picture = _mosaic(tiles, columns, gap=1, frame=_KERNEL_FRAME)
     scale = f"−{largest:.2g} to {largest:.2g}"
     return _layer(name, picture, shape, _more(len(flat)), scale), picture
 
@@ -235,13 +242,13 @@ def _maps(
 ) -> tuple[Layer, UInt8[np.ndarray, "height width 4"]]:
     """Colours feature maps dark (lowest) to bright (highest), one scale a layer.
 
-    A tile is a channel, or all channels of a signal, one below the other.
+    A tile is a channel, or all channels of a signal, side by side.
     """
     low, high = float(array.min()), float(array.max())
-    flat = array.T[None] if array.ndim == 2 else array.transpose(2, 0, 1)
+    flat = array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
     level = (flat[:_MOST_TILES] - low) / ((high - low) or 1.0)
     tiles = matplotlib.colormaps["cividis"](level, bytes=True)
-    picture, _ = _mosaic(tiles, gap=max(1, flat.shape[1] // 14), frame=_MAP_FRAME)
+    picture = _mosaic(tiles, 8, gap=max(1, flat.shape[1] // 14), frame=_MAP_FRAME)
     shape = "×".join(str(n) for n in array.shape)
     scale = f"{low:.2g} to {high:.2g}".replace("-", "−")
     return _layer(name, picture, shape, _more(len(flat)), scale), picture
@@ -257,13 +264,14 @@ def _more(channels: int) -> str:
 
 def _mosaic(
     tiles: UInt8[np.ndarray, "count height width channels"],
+    columns: int,
     *,
     gap: int = 0,
     frame: tuple[int, ...] = (),
-) -> tuple[UInt8[np.ndarray, "rows columns channels"], int]:
-    """Lays tiles out in rows, framed by a gap; returns the picture and the tiles a row."""
+) -> UInt8[np.ndarray, "rows columns channels"]:
+    """Lays tiles out in rows of at most `columns`, framed by a gap."""
     count, height, width, channels = tiles.shape
-    columns = min(count, 8 if gap else 20)
+    columns = min(count, columns)
     rows = -(-count // columns)
     canvas = np.zeros(
         (rows * (height + gap) + gap, columns * (width + gap) + gap, channels), np.uint8
@@ -273,7 +281,7 @@ def _mosaic(
         if gap:
             canvas[y : y + height + 2 * gap, x : x + width + 2 * gap] = frame
         canvas[y + gap : y + gap + height, x + gap : x + gap + width] = tile
-    return canvas, columns
+    return canvas
 
 
 def _numbered(arrays: dict[str, np.ndarray], prefix: str) -> list[tuple[str, np.ndarray]]:

@@ -121,7 +121,7 @@ def test_signals_are_drawn_as_lines(published, tmp_path):
             assert np.mean(tile > 0) < 0.1, "a thin line"
 
 
-def test_kernels_and_maps_of_signals_are_one_tile_a_channel_and_one_in_all(published, tmp_path):
+def test_kernels_of_signals_are_a_tile_for_each_channel_and_maps_one_in_all(published, tmp_path):
     kernel = np.zeros((3, 2, 4), np.float32)
     kernel[0, 1, 2], kernel[2, 0, 3] = 1.0, -1.0
     activations = np.zeros((10, 4), np.float32)
@@ -136,15 +136,15 @@ def test_kernels_and_maps_of_signals_are_one_tile_a_channel_and_one_in_all(publi
     (layer,), (maps,) = found.kernels, found.maps
     assert (layer.shape, maps.shape) == ("3×2×4", "10×4")
     picture = decode(layer.source)
-    assert picture.shape == (2 + 2, 4 * 3 + 5, 4)  # four tiles of 2 channels × 3 positions
+    assert picture.shape == (2 * 2 + 3, 2 * 3 + 3, 4)  # four tiles of 2 channels × 3 positions
     orange = np.argwhere(picture[..., 0] > picture[..., 2].astype(int) + 50)
     blue = np.argwhere(picture[..., 2] > picture[..., 0].astype(int) + 50)
-    assert orange.tolist() == [[1 + 1, 1 + 2 * 4]]
-    assert blue.tolist() == [[1, 1 + 3 * 4 + 2]]
+    assert orange.tolist() == [[4 + 1, 1]]
+    assert blue.tolist() == [[4, 5 + 2]]
     picture = decode(maps.source)
-    assert picture.shape == (4 + 2, 10 + 2, 4)
-    brightest = np.unravel_index(picture[1:-1, 1:-1, :3].sum(-1).argmax(), (4, 10))
-    assert brightest == (1, 9)
+    assert picture.shape == (10 + 2, 4 + 2, 4)
+    brightest = np.unravel_index(picture[1:-1, 1:-1, :3].sum(-1).argmax(), (10, 4))
+    assert brightest == (9, 1)
     assert decode(found.image).ndim == 3
 
 
