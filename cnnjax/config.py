@@ -405,22 +405,37 @@ def augmentation(section: ConfigDict) -> str:
     >>> ranges = {"rotate": {"degrees": 3}, "jpeg": {}}
     >>> augmentation(ConfigDict({"name": "sequence", "mix": "none", "ranges": ranges}))
     'sequence(rotate,jpeg)'
+    >>> ranges = {"crop": {}, "one_of": {"fog": {}, "jpeg": {}}}
+    >>> augmentation(ConfigDict({"name": "sequence", "mix": "none", "ranges": ranges}))
+    'sequence(crop,one_of(fog,jpeg))'
     """
-    operations = operations_of(flatten({"augment": section}))
-    told = ",".join(each.rpartition(".")[2] for each in operations)
-    policy = f"{section.name}({told})" if told else section.name
+    policy = f"{section.name}{_in_brackets(section.ranges)}"
     return "+".join(word for word in (policy, section.mix) if word != "none") or "none"
+
+
+def _in_brackets(ranges: Any) -> str:
+    """The sections of a section, and theirs, in the order in which they were written."""
+    held = ranges._fields if isinstance(ranges, ConfigDict) else ranges
+    sections = [(key, ranges[key]) for key in held if isinstance(ranges[key], ConfigDict | dict)]
+    told = ",".join(f"{key}{_in_brackets(inner)}" for key, inner in sections)
+    return f"({told})" if told else ""
 
 
 def operations_of(fields: Mapping[str, Any]) -> list[str]:
     """Returns the operations that `augment.ranges` names, in order: it is part of the program.
 
-    >>> operations_of({"augment.ranges.rotate.degrees": 3, "augment.ranges.jpeg": {}})
-    ['augment.ranges.rotate', 'augment.ranges.jpeg']
+    >>> operations_of({"augment.ranges.rotate.degrees": 3, "augment.ranges.one_of.jpeg": {}})
+    ['augment.ranges.rotate', 'augment.ranges.one_of', 'augment.ranges.one_of.jpeg']
     """
-    names = (f"{name}." if value == {} else name for name, value in fields.items())
-    found = (re.match(r"((?:.*\.)?augment\.ranges\.[^.]+)\.", name) for name in names)
-    return list(dict.fromkeys(match[1] for match in found if match))
+    found = []
+    for name, value in fields.items():
+        section = re.match(r"(?:.*\.)?augment\.ranges\b", name)
+        if section:
+            inside = name[section.end() :].split(".")[1 : None if value == {} else -1]
+            found += [
+                ".".join([section[0], *inside[:depth]]) for depth in range(1, len(inside) + 1)
+            ]
+    return list(dict.fromkeys(found))
 
 
 def validate(config: ConfigDict) -> None:

@@ -96,6 +96,23 @@ def test_the_order_of_operations_is_part_of_a_group_and_of_its_words():
     assert words == ["sequence(rotate,jpeg)", "sequence(jpeg,rotate)"]
 
 
+def test_the_order_inside_a_policy_among_operations_is_part_of_a_group_too():
+    def first(*inner):
+        config = experiment(augment__name="sequence")
+        config.augment.ranges = {"one_of": {name: {} for name in inner}, "crop": {"padding": 2}}
+        return sweep.group(sweep.expand(sweep.resolve(config)))[0]
+
+    one, other = first("rotate", "jpeg"), first("jpeg", "rotate")
+    assert one.name != other.name
+    assert list(one.config.augment.ranges.to_dict()["one_of"]) == ["rotate", "jpeg"]
+    words = [configs.augmentation(group.config.augment) for group in (one, other)]
+    assert words == ["sequence(one_of(rotate,jpeg),crop)", "sequence(one_of(jpeg,rotate),crop)"]
+    given = {"augment.ranges.one_of.fog.density": 0.3, "augment.ranges.cutout": {}}
+    (run,) = sweep.expand(sweep.resolve(one.config, overrides=given))
+    told = configs.augmentation(run.config.augment)
+    assert told == "sequence(one_of(rotate,jpeg,fog),crop,cutout)"
+
+
 def test_an_option_of_an_operation_is_an_axis():
     axis = "augment.ranges.cutout.fraction=0.2,0+0.5"
     runs = sweep.expand(composed("rotate", "cutout"), axes=sweep.parse(axis))

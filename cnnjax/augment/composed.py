@@ -1,14 +1,19 @@
 """Policies that a configuration composes: operations of the catalogue by name, with their options.
 
 {"rotate": {"degrees": (-10, 10)}, "translate_x": {}, "jpeg": {"quality": (30, 90)}}
+
+Other policies may stand among them: composed ones in their turn, and those that have names.
+
+{"crop": {"padding": 4}, "one_of": {"brighten": {}, "fog": {}}, "randaugment": {}}
 """
 
+import contextlib
 import dataclasses
 import functools
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from jaxtyping import PRNGKeyArray
@@ -99,7 +104,9 @@ Told = dict[str, dict[str, Any]]
 """Options by the name of their operation, in the order in which the operations run."""
 
 
-def composed(name: str, ranges: Mapping[str, Any]) -> Callable:
+def composed(
+    name: str, ranges: Mapping[str, Any], policies: Mapping[str, Callable[..., Any]]
+) -> Callable:
     """Builds a policy of the operations that `ranges` names, in the order in which it names them.
 
     In a sequence, neighbours that only move the picture (those of `augment.transforms`) become one
@@ -112,6 +119,8 @@ def composed(name: str, ranges: Mapping[str, Any]) -> Callable:
       ranges: Options by the name of an operation, {} for its defaults; those of "in_scene" are
         those of `scene`. With "some_of" also `least` and `most`, how many
         operations an image gets at least and at most.
+      policies: What else `ranges` may name: the maker of a policy by the policy's name; what
+        `ranges` holds of it are the keyword arguments.
 
     Returns:
       The policy. A number that its operation refuses is a `UserError` of the first call.
@@ -126,16 +135,22 @@ def composed(name: str, ranges: Mapping[str, Any]) -> Callable:
     for operation, options in ranges.items():
         if operation in bounds:
             continue
-        choose("augment.ranges", operation, [*OPERATIONS, *bounds])
+        choose("augment.ranges", operation, [*OPERATIONS, *policies, *bounds])
         told[operation] = _checked(operation, options)
+
+    def made(operation: str, options: Mapping[str, Any]) -> Callable:
+        if operation in policies:
+            return _nested(operation, policies[operation], options)
+        return _operation(operation, options)
+
     if not told:
         raise UserError(
             f"augment.ranges: expected operations with augment.name={name!r}, such as "
             "augment.ranges.rotate.degrees=15 or, with its defaults, augment.ranges.jpeg={}"
         )
     if name == "sequence":
-        return Sequence(tuple(each for group in _groups(told) for each in _joined(group)))
-    operations = tuple(_operation(*each) for each in told.items())
+        return Sequence(tuple(each for group in _groups(told) for each in _joined(group, made)))
+    operations = tuple(made(*each) for each in told.items())
     if name == "one_of":
         return OneOf(operations)
     for key, value in bounds.items():
@@ -187,6 +202,7 @@ def _checked(name: str, options: Any) -> dict[str, Any]:
     if name == "in_scene":
         for option in options:
             choose(where, option, scene_fields())
+    if name == "in_scene" or name not in OPERATIONS:
         return dict(options)
     _, _, *parameters = inspect.signature(OPERATIONS[name]).parameters.values()
     known = {each.name: each for each in parameters if each.name != "strength"}
@@ -220,19 +236,18 @@ def _groups(told: Told) -> list[Told]:
     groups: list[Told] = []
     for name, options in told.items():
         longer = {**groups[-1], name: options} if groups else {}
-        agreed = all(len(told) <= 1 for told in _samplings(longer).values())
-        if longer and agreed and all(map(_motion, longer)):
+        moving = bool(longer) and all(map(_motion, longer))
+        if moving and all(len(told) <= 1 for told in _samplings(longer).values()):
             groups[-1] = longer
         else:
             groups.append({name: options})
     return groups
 
 
-def _joined(group: Told) -> list[Callable]:
-    samplings = _samplings(group)
+def _joined(group: Told, made: Callable[..., Callable]) -> list[Callable]:
     # Flips and crops alone need no resample: they have no order.
-    if len(group) == 1 or not samplings["order"]:
-        return [_operation(*each) for each in group.items()]
+    if len(group) == 1 or not (samplings := _samplings(group))["order"]:
+        return [made(*each) for each in group.items()]
     draws = []
     for name, options in group.items():
         drawn = {key: value for key, value in options.items() if key not in _SAMPLING}
@@ -263,6 +278,28 @@ def _operation(name: str, options: Mapping[str, Any]) -> Callable:
         except ValueError as error:
             raise UserError(f"augment.ranges.in_scene: {error}") from None
     return _named(name, OPERATIONS[name], options)
+
+
+def _nested(name: str, make: Callable[..., Any], options: Mapping[str, Any]) -> Callable:
+    """A policy among operations; what it refuses is told with its name before it."""
+    with _inside(name):
+        policy = make(**options)
+
+    def nested(key: PRNGKeyArray, images: Any, labels: Any, strength: Any = 1.0) -> Any:
+        with _inside(name):
+            return policy(key, images, labels, strength)
+
+    nested.__name__ = name
+    return nested
+
+
+@contextlib.contextmanager
+def _inside(name: str) -> Iterator[None]:
+    try:
+        yield
+    except UserError as error:
+        told = str(error).replace("augment.ranges", f"augment.ranges.{name}", 1)
+        raise UserError(told) from None
 
 
 def _named(name: str, operation: Callable, options: Mapping[str, Any]) -> Callable:

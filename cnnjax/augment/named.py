@@ -17,7 +17,7 @@ from cnnjax.augment.colour import (
     sharpen,
     solarise,
 )
-from cnnjax.augment.composed import COMPOSED, composed, scene, scene_fields
+from cnnjax.augment.composed import COMPOSED, OPERATIONS, composed, scene, scene_fields
 from cnnjax.augment.distortion import Distortion, valid_field
 from cnnjax.augment.draw import Image, NewImage, Scalar
 from cnnjax.augment.motion import Motion
@@ -156,7 +156,7 @@ def build(name: str, /, **ranges) -> Callable | None:
       Its ranges are the fields of `Randomisation`, `full`, and `photographs`: with true, a third of
       the grounds are windows of a photograph.
     - sequence, one_of, some_of: of any operations of the catalogue, named by the ranges, which hold
-      the options of each: `augment.composed`.
+      the options of each, and of these policies themselves: `augment.composed`.
 
     Args:
       name: One of `NAMES`.
@@ -175,6 +175,9 @@ def build(name: str, /, **ranges) -> Callable | None:
     >>> soft = augment.build("one_of", gaussian_blur={"sigma": (0, 2)}, jpeg={})
     >>> [operation.__name__ for operation in soft.operations]
     ['gaussian_blur', 'jpeg']
+    >>> usual = augment.build("sequence", crop={"padding": 4}, randaugment={}, one_of={"fog": {}})
+    >>> [operation.__name__ for operation in usual.operations]
+    ['crop', 'randaugment', 'one_of']
     >>> augment.build("affine", rotatoin=2.0)
     Traceback (most recent call last):
       ...
@@ -183,11 +186,12 @@ shear, scale, translation, alpha, sigma, rotation_or_shear, gentle_labels, gentl
     """
     choose("augment.name", name, NAMES)
     if name in COMPOSED:
-        return composed(name, ranges)
-    scenes = name == "scenes"
-    fields = scene_fields() if scenes else [field.name for field in dataclasses.fields(Distortion)]
-    for key in ranges:
-        choose("augment.ranges", key, fields)
+        others = {
+            other: functools.partial(build, other)
+            for other in NAMES
+            if other != "none" and other not in OPERATIONS
+        }
+        return composed(name, ranges, others)
     if name == "none":
         if ranges:
             raise UserError(f"augment.ranges={ranges}: expected none with augment.name='none'")
@@ -199,6 +203,10 @@ shear, scale, translation, alpha, sigma, rotation_or_shear, gentle_labels, gentl
                 "operations have ranges of their own; sequence, one_of and some_of take any"
             )
         return _CATALOGUE[name]
+    scenes = name == "scenes"
+    fields = scene_fields() if scenes else [field.name for field in dataclasses.fields(Distortion)]
+    for key in ranges:
+        choose("augment.ranges", key, fields)
     if scenes:
         try:
             return Sequence((scene(ranges),))

@@ -130,6 +130,42 @@ def test_another_strength_compiles_nothing_and_none_changes_nothing(name):
     assert len(traces) == 1
 
 
+def test_policies_stand_among_operations():
+    images, labels = batch()
+    told = {"brighten": {"offset": -1.0}, "one_of": {"invert": {"probability": 1.0}, "grey": {}}}
+    out = made("sequence", told)
+    white, black = (np.all(out == value, axis=(1, 2, 3)) for value in (1, 0))
+    assert white.sum() == black.sum() == 3, "of black images half are inverted"
+    # Bounds are those of the policy that they stand in.
+    both = {"least": 2, "brighten": {"offset": -1.0}, "grey": {}}
+    inner = {"some_of": both, "invert": {"probability": 1.0}}
+    np.testing.assert_array_equal(made("sequence", inner), 1.0)
+    # A named one is what it is alone, with its own fields.
+    alone = augment.Sequence((augment.build("affine", rotation=90.0),))(KEY, images, labels)
+    np.testing.assert_array_equal(made("sequence", {"affine": {"rotation": 90.0}}), alone)
+
+
+def test_policies_among_operations_share_the_strength_and_compile_once():
+    told = {"crop": {"padding": 2}, "randaugment": {}, "some_of": {"fog": {}, "affine": {}}}
+    policy, traces = augment.build("sequence", **told), []
+
+    @jax.jit
+    def compiled(strength):
+        traces.append(None)
+        return policy(KEY, *batch(), strength)
+
+    np.testing.assert_array_equal(compiled(0.0), batch()[0])
+    assert np.abs(compiled(1.0) - batch()[0]).max() > 0.05
+    assert len(traces) == 1
+
+
+def test_motions_around_a_policy_stay_apart():
+    around = {"rotate": {}, "sequence": {"brighten": {}}, "scale": {}}
+    assert resamples(augment.build("sequence", **around)) == 2 * resamples(
+        augment.build("sequence", rotate={})
+    )
+
+
 def test_an_operation_on_signals_is_composed_like_any():
     signals = np.random.default_rng(0).normal(size=(4, 40, 1)).astype(np.float32)
     labels = np.zeros(4, np.int32)
@@ -177,6 +213,19 @@ def test_a_scene_takes_the_fields_of_its_randomisation():
         ({"crop": {"new_size": 3}}, "crop.new_size=3: expected a pair of whole numbers or None"),
         ({"in_scene": {"reliff": 0}}, "augment.ranges.in_scene='reliff': did you mean 'relief'?"),
         ({"in_scene": {"relief": 2}}, "augment.ranges.in_scene: relief=2: expected"),
+        (
+            {"one_of": {"some_of": {"rotat": {}}}},
+            "augment.ranges.one_of.some_of='rotat': did you mean 'rotate'?",
+        ),
+        ({"one_of": {}}, "augment.ranges.one_of: expected operations with augment.name='one_of'"),
+        ({"one_of": 3}, "augment.ranges.one_of=3: expected its options"),
+        ({"affine": {"rotatio": 3}}, "augment.ranges.affine='rotatio': did you mean 'rotation'?"),
+        ({"randaugment": {"n": 2}}, "augment.ranges.randaugment={'n': 2}: expected none"),
+        ({"none": {}}, "augment.ranges='none': "),
+        (
+            {"one_of": {"cutout": {"fraction": 2}}},
+            "augment.ranges.one_of.cutout: fraction=2: expected",
+        ),
         # What only the operation knows is told when it is called.
         ({"cutout": {"fraction": 2}}, "augment.ranges.cutout: fraction=2: expected"),
         ({"jpeg": {"quality": (90, 10)}}, "augment.ranges.jpeg: quality=(90, 10): expected"),
