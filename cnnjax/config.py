@@ -230,7 +230,7 @@ def unflatten(fields: Mapping[str, Any]) -> ConfigDict:
     for name, value in fields.items():
         value = coerce(name, value)
         holder, key = holder_of(config, name)
-        holder[key] = value
+        holder[key] = ordered(value) if isinstance(value, Mapping) else value
     return config
 
 
@@ -415,26 +415,32 @@ def augmentation(section: ConfigDict) -> str:
 
 def _in_brackets(ranges: Any) -> str:
     """The sections of a section, and theirs, in the order in which they were written."""
-    held = ranges._fields if isinstance(ranges, ConfigDict) else ranges
-    sections = [(key, ranges[key]) for key in held if isinstance(ranges[key], ConfigDict | dict)]
-    told = ",".join(f"{key}{_in_brackets(inner)}" for key, inner in sections)
+    told = ",".join(
+        f"{key}{_in_brackets(inner)}"
+        for key, inner in _as_written(ranges)
+        if isinstance(inner, ConfigDict | Mapping)
+    )
     return f"({told})" if told else ""
 
 
 def operations_of(fields: Mapping[str, Any]) -> list[str]:
-    """Returns the operations that `augment.ranges` names, in order: it is part of the program.
+    """Returns the operations and policies that `augment.ranges` names: part of the program.
+
+    Args:
+      fields: Values by dotted name.
+
+    Returns:
+      The names of the sections, in the order in which they were written; outer ones first.
 
     >>> operations_of({"augment.ranges.rotate.degrees": 3, "augment.ranges.one_of.jpeg": {}})
     ['augment.ranges.rotate', 'augment.ranges.one_of', 'augment.ranges.one_of.jpeg']
     """
     found = []
     for name, value in fields.items():
-        section = re.match(r"(?:.*\.)?augment\.ranges\b", name)
-        if section:
-            inside = name[section.end() :].split(".")[1 : None if value == {} else -1]
-            found += [
-                ".".join([section[0], *inside[:depth]]) for depth in range(1, len(inside) + 1)
-            ]
+        section, ranges, inside = name.rpartition("augment.ranges.")
+        words = inside.split(".") if ranges else []
+        for depth in range(1, len(words) + (value == {})):
+            found.append(f"{section}{ranges}{'.'.join(words[:depth])}")
     return list(dict.fromkeys(found))
 
 
@@ -520,11 +526,15 @@ def difference(old: Mapping[str, Any], new: ConfigDict) -> str | None:
     return f"{there} there, {here} here" if there != here else None
 
 
-def _flat(config: ConfigDict | Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+def _as_written(section: ConfigDict | Mapping[str, Any]) -> list[tuple[str, Any]]:
     # A ConfigDict made of a plain dict shows its fields sorted, but holds them as written.
-    held = config._fields if isinstance(config, ConfigDict) else config
-    for key in held:
-        name, value = f"{prefix}{key}", config[key]
+    held = section._fields if isinstance(section, ConfigDict) else section
+    return [(key, section[key]) for key in held]
+
+
+def _flat(config: ConfigDict | Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, value in _as_written(config):
+        name = f"{prefix}{key}"
         if not isinstance(value, ConfigDict | Mapping):
             yield name, value
         elif len(value):

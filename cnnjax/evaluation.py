@@ -262,10 +262,14 @@ def _identity(common: dict[str, Any]) -> dict[str, Any]:
     return {name: common[name] for name in names}
 
 
+def foreign(run: ConfigDict) -> str:
+    """The name of another data set whose test split a run is measured on, or ""."""
+    return run.dataset.test_on if run.measure_on == "test" else ""
+
+
 def _split(run: ConfigDict) -> str:
     """What is measured on, in a word or two: "test", "validation", or "mnist test"."""
-    foreign = run.dataset.test_on if run.measure_on == "test" else ""
-    return f"{foreign} {run.measure_on}".strip()
+    return f"{foreign(run)} {run.measure_on}".strip()
 
 
 def _json(section: ConfigDict) -> str:

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from cnnjax import models, ops, results, train
-from cnnjax.evaluation import Plan, member_of
+from cnnjax.evaluation import Plan, foreign, member_of
 
 
 def save(plans: Sequence[Plan], workdir: pathlib.Path) -> None:
@@ -31,9 +31,10 @@ def save(plans: Sequence[Plan], workdir: pathlib.Path) -> None:
     if best is not None:
         arrays |= _inside(*best, workdir)
     if plans:
-        dataset = (best[0] if best else plans[0]).dataset
+        shown = best[0] if best else plans[0]
+        dataset = shown.dataset
         # By name: networks with canvases of different sizes are tested on the same images.
-        groups = [plan.group.name for plan in plans if plan.dataset.name == dataset.name]
+        groups = [plan.group.name for plan in plans if _measured_on(plan) == _measured_on(shown)]
         guesses = results.read(workdir / "predictions.parquet")
         guesses = guesses[guesses["group"].isin(groups)]
         wrong = np.unique(guesses.loc[guesses["first"] != guesses["truth"], "index"])
@@ -45,6 +46,10 @@ def save(plans: Sequence[Plan], workdir: pathlib.Path) -> None:
         }
     with results.replacing(workdir / "pictures.npz") as path, path.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def _measured_on(plan: Plan) -> str:
+    return foreign(plan.group.config) or plan.dataset.name
 
 
 def _best_convolutional(

@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 from cnnjax import config as configs
 from cnnjax import data, evaluation, ops, results, study, sweep, train
 from cnnjax.errors import UserError
-from cnnjax.report import reading
+from cnnjax.report import page, reading
 
 TIMES = ["training_seconds", "images_per_second"]
 GROUP = ["group", "seed", "learning_rate", "train_size", "initial", "transformation", "magnitude"]
@@ -181,10 +181,10 @@ def test_each_route_is_measured_in_full_on_its_own_largest_training_set(tmp_path
 
 
 def test_batch_statistics_and_dropout_are_trained_and_measured(tmp_path, monkeypatch):
-    honest, moved = evaluation.measure, []
+    honest, seen = evaluation.measure, []
 
     def measure(plan, trained, config):
-        moved.append(trained.states.variables["batch_stats"]["norm8"]["mean"])
+        seen.append((plan, jax.device_get(trained.states.variables)))
         return honest(plan, trained, config)
 
     monkeypatch.setattr(study.evaluation, "measure", measure)
@@ -198,10 +198,15 @@ def test_batch_statistics_and_dropout_are_trained_and_measured(tmp_path, monkeyp
     table = launch(config, tmp_path / "one")
     assert set(table["status"]) == {"done"}
     assert set(table["parameters"]) == {2_326_986 + 2_816}  # one input channel, not three
-    assert np.abs(moved[0]).max() > 0
-    # The initial rows are of statistics that have not moved, and of weights that nothing has.
-    untouched = table[table["transformation"] == "none"].set_index("initial")["accuracy"]
-    assert untouched[True] != untouched[False]
+    ((plan, stacked),) = seen
+    variables = jax.tree.map(lambda leaf: leaf[0], stacked)
+    assert np.abs(variables["batch_stats"]["norm8"]["mean"]).max() > 0
+    test = plan.dataset.test
+    inputs = plan.recipe.door(ops.unit(test.images))
+    logits = plan.module.apply(variables, inputs)  # with the running statistics, as Flax does it
+    row = table[~table["initial"] & (table["transformation"] == "none")]
+    right = float(np.mean(np.asarray(logits).argmax(1) == test.labels))
+    assert row["accuracy"].item() == pytest.approx(right, abs=1.5 / len(test.labels))
 
 
 def test_signals_have_no_corruptions():
@@ -255,6 +260,8 @@ def test_another_sets_test_split_is_measured_and_nothing_else_of_it(real_digits,
     runs = table[~table["initial"] & (table["transformation"] == "none")]
     assert set(runs["split"]) == {"real test"}
     assert set(runs["examples"]) == {50}
+    pictures = np.load(tmp_path / "gap" / "pictures.npz")
+    assert set(pictures["error_groups"]) == set(table["group"])
 
 
 def test_measured_on_validation_no_test_set_is_read_at_all(real_digits):
@@ -620,10 +627,14 @@ def test_signals_are_trained_with_distortions_of_their_own(tmp_path):
 
 
 def test_signals_have_pictures_too(tmp_path):
-    table = launch(on_signals("none", model="mnist1d_cnn"), tmp_path)
+    config = on_signals("none", model="mnist1d_cnn")
+    config.sweep = "dataset.name=mnist1d,mnist1d_shuffled"
+    table = launch(sweep.resolve(config), tmp_path)
     pictures = np.load(tmp_path / "pictures.npz")
-    signals = data.load("mnist1d", None).test.images
-    assert len(pictures["error_index"]) == table["errors"].dropna().iloc[0]
+    (group,) = pictures["error_groups"]  # of one data set, though the others' numbers are the same
+    own = table[(table["group"] == group) & (table["transformation"] == "none")].iloc[0]
+    signals = data.load(own["dataset"], None).test.images
+    assert len(pictures["error_index"]) == own["errors"]
     np.testing.assert_array_equal(pictures["error_images"], signals[pictures["error_index"]])
     np.testing.assert_array_equal(pictures["input"], signals[0])
     shapes = {name: pictures[name].shape for name in pictures if name[:3] in ("ker", "map")}
@@ -632,6 +643,11 @@ def test_signals_have_pictures_too(tmp_path):
         **{"kernel__02__conv3": (3, 25, 25), "map__00__conv1": (19, 25)},
         **{"map__01__conv2": (10, 25), "map__02__conv3": (5, 25)},
     }
+    text = page.write(tmp_path).read_text()
+    assert "The test signals that each network misreads" in text
+    assert "Networks tested on other signals than these are left out." in text
+    assert text.count('class="tile drawn"') == min(own["errors"], 200)
+    assert "down it the channels before" in text
 
 
 def test_distortions_of_signals_on_images_are_one_clear_error():

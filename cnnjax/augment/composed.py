@@ -2,7 +2,7 @@
 
 {"rotate": {"degrees": (-10, 10)}, "translate_x": {}, "jpeg": {"quality": (30, 90)}}
 
-Other policies may stand among them: composed ones in their turn, and those that have names.
+Other policies may stand among them, composed in their turn or named; "elastic" is the operation.
 
 {"crop": {"padding": 4}, "one_of": {"brighten": {}, "fog": {}}, "randaugment": {}}
 """
@@ -137,17 +137,12 @@ def composed(
             continue
         choose("augment.ranges", operation, [*OPERATIONS, *policies, *bounds])
         told[operation] = _checked(operation, options)
-
-    def made(operation: str, options: Mapping[str, Any]) -> Callable:
-        if operation in policies:
-            return _nested(operation, policies[operation], options)
-        return _operation(operation, options)
-
     if not told:
         raise UserError(
-            f"augment.ranges: expected operations with augment.name={name!r}, such as "
+            f"augment.ranges: expected operations for {name}, such as "
             "augment.ranges.rotate.degrees=15 or, with its defaults, augment.ranges.jpeg={}"
         )
+    made = functools.partial(_made, policies)
     if name == "sequence":
         return Sequence(tuple(each for group in _groups(told) for each in _joined(group, made)))
     operations = tuple(made(*each) for each in told.items())
@@ -202,8 +197,9 @@ def _checked(name: str, options: Any) -> dict[str, Any]:
     if name == "in_scene":
         for option in options:
             choose(where, option, scene_fields())
-    if name == "in_scene" or name not in OPERATIONS:
         return dict(options)
+    if name not in OPERATIONS:
+        return dict(options)  # a policy knows its own
     _, _, *parameters = inspect.signature(OPERATIONS[name]).parameters.values()
     known = {each.name: each for each in parameters if each.name != "strength"}
     checked = {}
@@ -271,6 +267,14 @@ def _samplings(group: Told) -> dict[str, set]:
     return found
 
 
+def _made(
+    policies: Mapping[str, Callable[..., Any]], name: str, options: Mapping[str, Any]
+) -> Callable:
+    if name in policies:
+        return _nested(name, policies[name], options)
+    return _operation(name, options)
+
+
 def _operation(name: str, options: Mapping[str, Any]) -> Callable:
     if name == "in_scene":
         try:
@@ -298,8 +302,11 @@ def _inside(name: str) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        told = str(error).replace("augment.ranges", f"augment.ranges.{name}", 1)
-        raise UserError(told) from None
+        here, told = f"augment.ranges.{name}", str(error)
+        known = "augment.ranges" in told
+        raise UserError(
+            told.replace("augment.ranges", here) if known else f"{here}: {told}"
+        ) from None
 
 
 def _named(name: str, operation: Callable, options: Mapping[str, Any]) -> Callable:

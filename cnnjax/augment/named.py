@@ -156,7 +156,8 @@ def build(name: str, /, **ranges) -> Callable | None:
       Its ranges are the fields of `Randomisation`, `full`, and `photographs`: with true, a third of
       the grounds are windows of a photograph.
     - sequence, one_of, some_of: of any operations of the catalogue, named by the ranges, which hold
-      the options of each, and of these policies themselves: `augment.composed`.
+      the options of each, and of these policies themselves (but for none; elastic is the operation
+      there): `augment.composed`.
 
     Args:
       name: One of `NAMES`.
@@ -199,7 +200,7 @@ shear, scale, translation, alpha, sigma, rotation_or_shear, gentle_labels, gentl
     if name in _CATALOGUE:
         if ranges:
             raise UserError(
-                f"augment.ranges={ranges}: expected none with augment.name={name!r}, whose "
+                f"augment.ranges={ranges}: expected none for {name}, whose "
                 "operations have ranges of their own; sequence, one_of and some_of take any"
             )
         return _CATALOGUE[name]

@@ -24,7 +24,8 @@ class Row:
       kind: The name of its class.
       output_shape: (*space, channels) of one example.
       parameters: Trained parameters.
-      multiply_accumulates: For one example; biases, activations and comparisons are not counted.
+      multiply_accumulates: For one example; biases, activations, comparisons and normalisations are
+        not counted.
       receptive_field: How many input positions along each axis an output position depends on,
         padding counted; None where it cannot be known.
     """

@@ -11,6 +11,7 @@ centres of pixels.
 """
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 
 import jax
@@ -147,7 +148,7 @@ def _read(
 ) -> Array:
     *batch, height, width, channels = images.shape
     shape = (*batch, *coordinates.shape[-3:])
-    positions = jnp.broadcast_to(coordinates, shape).reshape(-1, *shape[-3:])
+    positions = jnp.broadcast_to(coordinates, shape).reshape(math.prod(batch), *shape[-3:])
     # The pixel and its weight come from one coordinate. Were the compiler to simplify the two uses
     # apart, they could round differently and disagree by a whole pixel; the barrier forbids it.
     positions = jax.lax.optimization_barrier(positions)

@@ -25,7 +25,7 @@ _DIVERGING = LinearSegmentedColormap.from_list("kernel", ["#0072b2", "#f7f7f7", 
 # white (kernels) and through a middle grey (maps).
 _KERNEL_FRAME, _MAP_FRAME = (128, 128, 128, 255), (205, 205, 205, 255)
 _LINE = (88, 160)  # height and width of a signal's picture
-_EDGE = 4  # how often a pixel is repeated in the files for papers, at most to 8 tiles a row
+_EDGE = 4  # how often a pixel is repeated in the files for papers
 
 
 class Layer(NamedTuple):
@@ -40,16 +40,17 @@ class Layer(NamedTuple):
 
 
 class Inside(NamedTuple):
-    """What the best convolutional network looks like from the inside."""
+    """What the best convolutional network looks like from the inside; `image` is its input."""
 
     network: str
+    signals: bool
     image: str
     kernels: list[Layer]
     maps: list[Layer]
 
 
 class Mistake(NamedTuple):
-    """A test image that was misread, by its number, and where it lies in the sprite."""
+    """A test image or signal that was misread, by its number, and where it lies in the sprite."""
 
     number: int
     x: int
@@ -68,9 +69,9 @@ class Errors(NamedTuple):
       seed: The member with the median number of errors.
       seeds: Of how many.
       total: How many errors it makes.
-      examples: Of how many test images.
+      examples: Of how many test images or signals.
       shown: How many are in the gallery.
-      groups: Mistakes by what the image really shows.
+      groups: Mistakes by what the image or signal really is.
     """
 
     entry: str
@@ -83,14 +84,16 @@ class Errors(NamedTuple):
 
 
 class Gallery(NamedTuple):
-    """Every entry's errors, over one set of pictures: many networks misread the same images.
+    """Every entry's errors, over one set of pictures: many networks misread the same ones.
 
     Attributes:
-      sprite: All images in one, as a data URI; empty where nobody errs.
-      size: The sprite's width and height, and the side of a tile, in the images' pixels.
+      signals: Whether the pictures are drawn signals, not images.
+      sprite: All pictures in one, as a data URI; empty where nobody errs.
+      size: The sprite's width and height, and a tile's, in pixels.
       entries: The errors, in the order of the page.
     """
 
+    signals: bool
     sprite: str
     size: tuple[int, int, int, int]
     entries: list[Errors]
@@ -129,6 +132,7 @@ def inside(study: reading.Study, folder: Path) -> Inside | None:
     network = study.pictures.get("network")
     return Inside(
         "" if network is None else str(network),
+        image is not None and image.ndim == 2,
         shown,
         [layer for layer, _ in kernels],
         [layer for layer, _ in maps],
@@ -146,12 +150,13 @@ def errors(study: reading.Study, folder: Path) -> Gallery | None:
       The gallery, or None where predictions or pictures are missing.
     """
     frame, index = study.predictions, study.pictures.get("error_index")
-    images = study.pictures.get("error_images")
-    if frame is None or index is None or images is None or not len(index):
+    images, groups = (study.pictures.get(f"error_{name}") for name in ("images", "groups"))
+    if frame is None or index is None or images is None or groups is None or not len(index):
         return None
+    signals = images.ndim == 3
     place = {int(number): position for position, number in enumerate(index)}
     # Pictures are kept of one data set; whoever was tested on another has none.
-    frame = frame[frame["group"].isin(study.pictures["error_groups"])]
+    frame = frame[frame["group"].isin(groups)]
     frame = frame.drop_duplicates(["entry", "seed", "index"])
     wrong = frame[frame["first"] != frame["truth"]]
     members = [
@@ -163,7 +168,7 @@ def errors(study: reading.Study, folder: Path) -> Gallery | None:
         return None
     shown = sorted({int(number) for _, own in members for number in own["index"]})
     if not shown:
-        return Gallery("", (1, 1, 1, 1), [found for found, _ in members])
+        return Gallery(signals, "", (1, 1, 1, 1), [found for found, _ in members])
     tiles = _tiles(images[[place[number] for number in shown]])
     columns = min(len(tiles), 20)
     sprite = _mosaic(tiles, columns)
@@ -175,6 +180,7 @@ def errors(study: reading.Study, folder: Path) -> Gallery | None:
     }
     names = study.pictures.get("class_names", ())
     return Gallery(
+        signals,
         _uri(sprite),
         (sprite.shape[1], sprite.shape[0], width, height),
         [found._replace(groups=_by_truth(own, corners, names)) for found, own in members],
@@ -196,7 +202,7 @@ def _median_member(
 def _by_truth(
     own: pd.DataFrame, corners: dict[int, tuple[int, int]], names: Sequence[str] | np.ndarray
 ) -> list[tuple[str, list[Mistake]]]:
-    """Groups mistakes by what the image really shows, the surest mistake of each first."""
+    """Groups mistakes by what the example really is, the surest mistake of each first."""
     groups: dict[str, list[Mistake]] = {}
     own = own.sort_values(["truth", "first_probability"], ascending=[True, False])
     for row in own.to_dict("records"):
@@ -300,17 +306,20 @@ def _tiles(
     """Returns images as bytes, and signals (their first channel) drawn as bright lines on black."""
     if examples.ndim == 4:
         return _bytes(examples)
+    low, high = examples.min(), examples.max()  # one scale for all
+    return np.stack([_line((signal[:, 0] - low) / ((high - low) or 1.0)) for signal in examples])
+
+
+def _line(signal: Float[np.ndarray, " length"]) -> UInt8[np.ndarray, "height width 1"]:
+    """Draws a signal, in [0, 1], as a line."""
     height, width = _LINE
-    signals = examples[..., 0].astype(float)
-    low, high = signals.min(), signals.max()  # one scale for all
+    places = np.linspace(0, len(signal) - 1, width + 1)
     room = 0.06 * height
-    rows = room + (height - 1 - 2 * room) * (high - signals) / ((high - low) or 1.0)
-    places = np.linspace(0, signals.shape[1] - 1, width + 1)
-    heights = np.stack([np.interp(places, np.arange(len(row)), row) for row in rows])
+    heights = room + (height - 1 - 2 * room) * (1 - np.interp(places, range(len(signal)), signal))
     # In each column the line reaches from where it comes in to where it goes out.
-    ends = np.sort(np.stack([heights[:, :-1], heights[:, 1:]]), axis=0)[:, :, None]
-    row = np.arange(height)[None, :, None]
-    outside = np.maximum(np.maximum(ends[0] - row, row - ends[1]), 0)
+    top, bottom = np.sort(np.stack([heights[:-1], heights[1:]]), axis=0)
+    row = np.arange(height)[:, None]
+    outside = np.maximum(np.maximum(top - row, row - bottom), 0)
     return np.round(255 * np.clip(2 - outside, 0, 1)).astype(np.uint8)[..., None]
 
 

@@ -129,6 +129,8 @@ def by(transformation: str, magnitude: Number, *, signals: bool = False) -> str:
 
     >>> by("translation", 2.0), by("rotation", 90), by("translation", 2, signals=True)
     ('translation by 2 px', 'rotation by 90°', 'translation by 2 samples')
+    >>> by("translation", 1, signals=True)
+    'translation by 1 sample'
     """
     shift = (" sample" if magnitude == 1 else " samples") if signals else " px"
     return f"{transformation} by {magnitude:g}" + (

@@ -193,7 +193,7 @@ def test_a_scene_takes_the_fields_of_its_randomisation():
 @pytest.mark.parametrize(
     ("told", "words"),
     [
-        ({}, "augment.ranges: expected operations with augment.name='sequence', such as"),
+        ({}, "augment.ranges: expected operations for sequence, such as"),
         ({"rotat": {}}, "augment.ranges='rotat': did you mean 'rotate'? Known: gaussian_blur,"),
         ({"move": {}}, "augment.ranges='move': "),
         ({"least": 1, "jpeg": {}}, "augment.ranges='least': "),
@@ -217,10 +217,15 @@ def test_a_scene_takes_the_fields_of_its_randomisation():
             {"one_of": {"some_of": {"rotat": {}}}},
             "augment.ranges.one_of.some_of='rotat': did you mean 'rotate'?",
         ),
-        ({"one_of": {}}, "augment.ranges.one_of: expected operations with augment.name='one_of'"),
+        (
+            {"one_of": {}},
+            "augment.ranges.one_of: expected operations for one_of, such as "
+            "augment.ranges.one_of.rotate.degrees=15 or",
+        ),
+        ({"affine": {"rotation": -3}}, "augment.ranges.affine: rotation=-3: expected"),
         ({"one_of": 3}, "augment.ranges.one_of=3: expected its options"),
         ({"affine": {"rotatio": 3}}, "augment.ranges.affine='rotatio': did you mean 'rotation'?"),
-        ({"randaugment": {"n": 2}}, "augment.ranges.randaugment={'n': 2}: expected none"),
+        ({"randaugment": {"n": 2}}, "augment.ranges.randaugment={'n': 2}: expected none for"),
         ({"none": {}}, "augment.ranges='none': "),
         (
             {"one_of": {"cutout": {"fraction": 2}}},
@@ -244,7 +249,7 @@ def test_what_cannot_be_composed_is_one_clear_error(told, words):
 @pytest.mark.parametrize(
     ("told", "words"),
     [
-        ({"least": 1}, "expected operations with augment.name='some_of'"),
+        ({"least": 1}, "expected operations for some_of"),
         ({"least": 3, "jpeg": {}}, "augment.ranges: least=3, most=None: expected 0 ≤ least"),
         ({"most": 0.5, "jpeg": {}}, "augment.ranges.most=0.5: expected a whole number"),
     ],

@@ -216,7 +216,13 @@ def test_points_go_there_and_back():
         np.testing.assert_allclose(back, expected, atol=1e-3)
 
 
-def test_points_come_back_from_where_a_field_stretches_much():
+@pytest.mark.parametrize("names", [["rotate"], ["elastic"]], ids="-".join)
+def test_no_boxes_stay_none(names):
+    motion = drawn(names, jax.random.key(0))
+    assert augment.move_boxes(np.zeros((0, 4), np.float32), motion).shape == (0, 4)
+
+
+def test_points_under_a_steep_field_are_where_algebra_says():
     # Each pixel reads q + 1.5 (q − 20): by hand, what was at p goes to (p + 30) / 2.5. A field that
     # shrinks reads q − 0.8 (q − 20), and what was at p goes to (p − 16) / 0.2.
     rows = jnp.broadcast_to(jnp.arange(40.0)[:, None] - 20, SIZE)
