@@ -306,7 +306,7 @@ def test_names():
     assert augment.build("none") is None
     with pytest.raises(UserError, match="did you mean 'affine_elastic'"):
         augment.build("affine_elastc")
-    with pytest.raises(UserError, match="expected none for"):
+    with pytest.raises(UserError, match="expected none with"):
         augment.build("none", rotation=3.0)
 
 
