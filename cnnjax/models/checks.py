@@ -27,49 +27,6 @@ def positive_integer(name: str, value: object) -> int:
     return int(value)  # type: ignore[call-overload]
 
 
-def fraction(name: str, value: object) -> float:
-    """Returns `value` as a float in [0, 1).
-
-    Args:
-      name: What it is called, for the message.
-      value: What was given.
-
-    Returns:
-      The same number.
-
-    Raises:
-      UserError: It is not a number, or is outside [0, 1).
-
-    >>> fraction("dropout", 0.5)
-    0.5
-    """
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not number or not 0 <= float(value) < 1:  # type: ignore[arg-type]
-        raise UserError(f"{name}={value!r}: expected a number from 0 to below 1")
-    return float(value)  # type: ignore[arg-type]
-
-
-def boolean(name: str, value: object) -> bool:
-    """Returns `value` if it is true or false.
-
-    Args:
-      name: What it is called, for the message.
-      value: What was given.
-
-    Returns:
-      The same.
-
-    Raises:
-      UserError: It is neither.
-
-    >>> boolean("batch_norm", True)
-    True
-    """
-    if not isinstance(value, bool):
-        raise UserError(f"{name}={value!r}: expected true or false")
-    return value
-
-
 def least_space(shape: tuple[int, ...], least: int, model: str) -> None:
     """Checks that an input has spatial axes and that none is too short.
 

@@ -7,7 +7,7 @@ from typing import Any
 import flax.linen as linen
 
 from cnnjax import errors, nn
-from cnnjax.models.checks import boolean, fraction, positive_integer
+from cnnjax.models.checks import positive_integer
 from cnnjax.models.ladder import RUNGS, Ladder
 from cnnjax.models.lenet import LeNet5, LeNet5Modern
 from cnnjax.models.mlp import MLP
@@ -65,8 +65,9 @@ def _lenet5_modern(num_classes: int) -> LeNet5Modern:
 
 
 def _plain8(num_classes: int, *, batch_norm: Any = False, dropout: Any = 0.0) -> Plain8:
-    normalised = boolean("model.options.batch_norm", batch_norm)
-    return Plain8(num_classes, normalised, _dropout(dropout))
+    if not isinstance(batch_norm, bool):
+        raise errors.UserError(f"model.options.batch_norm={batch_norm!r}: expected true or false")
+    return Plain8(num_classes, batch_norm, _dropout(dropout))
 
 
 def _mnist1d_mlp(num_classes: int, *, width: Any = 100) -> MNIST1DMLP:
@@ -82,7 +83,12 @@ def _integer(option: str, value: Any) -> int:
 
 
 def _dropout(value: Any) -> float:
-    return fraction("model.options.dropout", value)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 <= value < 1:
+        raise errors.UserError(
+            f"model.options.dropout={value!r}: expected a number from 0 to below 1"
+        )
+    return float(value)
 
 
 def _activation(value: str) -> str:
