@@ -3,6 +3,7 @@
 import functools
 import json
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import flax.linen
@@ -65,15 +66,15 @@ def measure(plan: Plan, trained: train.Trained, config: ConfigDict) -> Measured:
     members = plan.group.members
     # On the host, where trained and fresh weights are alike: tied to a device, the one would have
     # everything compiled again for the other.
-    fresh = train.initial(plan.recipe, plan.hypers, plan.examples.images)
-    weights, first_weights = jax.device_get((trained.states.variables, fresh.variables))
+    weights = jax.device_get(trained.states.variables)
     variables = [member_of(weights, index) for index in range(len(members))]
     # The loss tells of every update but the last; what that one left is in the weights.
     finite = np.asarray(trained.states.finite) & [
         all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(each)) for each in variables
     ]
     if plan.group.config.dataset.train_on == "train":
-        answers = [invariance.evaluate(predict, each, *validation) for each in variables]
+        evaluate = lambda each: invariance.evaluate(predict, each, *validation)  # noqa: E731
+        answers = _side_by_side(evaluate, variables)
         scores = np.array([float(each.correct) for each in answers]) / len(validation.labels)
     else:
         scores = np.full(len(members), np.nan)  # validation was trained on: it can say nothing
@@ -84,7 +85,19 @@ def measure(plan: Plan, trained: train.Trained, config: ConfigDict) -> Measured:
     sizes = list(zip(routes, plan.hypers.train_size.tolist(), strict=True))
     full = dict(sorted(sizes))  # of each route the last, and so the largest
     largest = [full[route] == size for route, size in sizes]
-    corrupted = _corrupted(plan, predict, variables, chosen & finite & largest, config)
+    shown = chosen & finite & largest
+    corrupted = _corrupted(plan, predict, variables, shown, config)
+    stages = [(index, False) for index in np.flatnonzero(shown).tolist()]
+    if config.invariance.initial:
+        stages += [(index, True) for index, _ in stages]
+
+    def measure_stage(stage: tuple[int, bool]) -> tuple[list, list]:
+        index, initial = stage
+        own = member_of(trained.initial, index) if initial else variables[index]
+        curves = _robustness(plan, predict, own, config)
+        return curves, _equivariance(plan, maps, own) if config.invariance.equivariance else []
+
+    curves = dict(zip(stages, _side_by_side(measure_stage, stages), strict=True))
     measured = Measured([], [], [])
     for index, member in enumerate(members):
         common = _describe(plan, member, index, trained, config)
@@ -93,36 +106,38 @@ def measure(plan: Plan, trained: train.Trained, config: ConfigDict) -> Measured:
             "chosen": bool(chosen[index] and finite[index]),
             "validation_accuracy": float(scores[index]),
         }
-        whole = largest[index]
         untouched = {"initial": False, "transformation": "none", "magnitude": 0.0}
         if not common["chosen"]:
             measured.rows.append(common | untouched)
             continue
         answered = invariance.evaluate(predict, variables[index], *test)
-        if not whole:
+        if not shown[index]:
             count, right = len(test.labels), float(answered.correct)
             scores_on_test = {"examples": count, "accuracy": right / count, "errors": count - right}
             measured.rows.append(common | untouched | scores_on_test | {"consistency": 1.0})
-        else:
-            stages = [(False, variables[index])]
-            if config.invariance.initial:
-                stages.append((True, member_of(first_weights, index)))
-            for initial, own in stages:
-                measured.rows.extend(
-                    common | {"initial": initial} | each._asdict()
-                    for each in _robustness(plan, predict, own, config)
-                )
-                measured.equivariance.extend(
-                    _identity(common) | {"initial": initial} | each._asdict()
-                    for each in (
-                        _equivariance(plan, maps, own) if config.invariance.equivariance else ()
-                    )
-                )
-            measured.rows.extend(
-                common | {"initial": False} | each._asdict() for each in corrupted.get(index, ())
+            continue
+        for initial in (False, True):
+            rows, layers = curves.get((index, initial), ([], []))
+            stage = {"initial": initial}
+            measured.rows.extend(common | stage | each._asdict() for each in rows)
+            measured.equivariance.extend(
+                _identity(common) | stage | each._asdict() for each in layers
             )
-            measured.predictions.extend(_predictions(answered.guesses, test.labels, common))
+        measured.rows.extend(
+            common | {"initial": False} | each._asdict() for each in corrupted.get(index, ())
+        )
+        measured.predictions.extend(_predictions(answered.guesses, test.labels, common))
     return measured
+
+
+def _side_by_side(work: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+    """`work` of every item, in order, as many at a time as there are devices.
+
+    A small network looking at a small batch does not keep more than one core busy.
+    """
+    # The first alone: it compiles, which the others would do at the same time, each for itself.
+    with ThreadPoolExecutor(jax.device_count()) as pool:
+        return [*map(work, items[:1]), *pool.map(work, items[1:])]
 
 
 def choose(members: Sequence[Run], scores: np.ndarray, axes: Sequence[str]) -> np.ndarray:

@@ -39,10 +39,12 @@ class Trained(NamedTuple):
       states: The final states, stacked over members.
       seconds: Time spent in updates, all members together, over every launch that took part;
         compilation is not counted.
+      initial: The variables before the first step, stacked, on the host.
     """
 
     states: state.State
     seconds: float
+    initial: Any
 
 
 def initial(recipe: step.Recipe, hypers: state.Hyper, images: Any) -> state.State:
@@ -75,6 +77,7 @@ class Prepared(NamedTuple):
       hypers: The members' numbers, stacked.
       examples: The training split.
       batch_size: Examples a step.
+      initial: The variables of `states` once more, on the host: training uses the states up.
     """
 
     program: Callable[..., Any]
@@ -82,6 +85,7 @@ class Prepared(NamedTuple):
     hypers: state.Hyper
     examples: step.Examples
     batch_size: int
+    initial: Any
 
 
 def prepare(
@@ -103,8 +107,9 @@ def prepare(
       What `train` takes.
     """
     members = len(hypers.seed)
-    states = initial(recipe, hypers, examples.images)
-    (states, hypers), examples = layout.place((states, hypers), examples, members)
+    # By way of the host, where cutting into members needs no program for each shape.
+    first = jax.device_get(initial(recipe, hypers, examples.images))
+    (states, hypers), examples = layout.place((first, hypers), examples, members)
 
     def one_member(member: Any, shared: Any) -> Any:
         return step.train_steps(recipe, *member, *shared)
@@ -117,7 +122,7 @@ def prepare(
 
     # Compiled by a call for no updates at all, so that training is timed without compilation.
     states, _ = program(states, hypers, examples, jnp.int32(0))
-    return Prepared(program, states, hypers, examples, recipe.batch_size)
+    return Prepared(program, states, hypers, examples, recipe.batch_size, first.variables)
 
 
 def train(
@@ -148,7 +153,7 @@ def train(
     Raises:
       SystemExit: A signal asked to stop; the state was written. The status is 128 plus its number.
     """
-    program, states, hypers, examples, batch_size = prepared
+    program, states, hypers, examples, batch_size, first = prepared
     members, seconds = len(hypers.seed), 0.0
     if checkpoints is not None and checkpoints.step is not None:
         kept = checkpoints.restore({"states": states, "seconds": np.zeros(())})
@@ -183,4 +188,4 @@ def train(
                 saved_at = time.monotonic()
             if signal:
                 raise SystemExit(128 + signal)
-    return Trained(states, seconds)
+    return Trained(states, seconds, first)
