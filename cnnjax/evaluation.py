@@ -88,8 +88,11 @@ def measure(plan: Plan, trained: train.Trained, config: ConfigDict) -> Measured:
     shown = chosen & finite & largest
     corrupted = _corrupted(plan, predict, variables, shown, config)
     stages = [(index, False) for index in np.flatnonzero(shown).tolist()]
+    # Before training, all members of a seed are one network: whoever is shown first stands for it.
+    seeds = plan.hypers.seed.tolist()
+    first = {seeds[index]: index for index, _ in reversed(stages)}
     if config.invariance.initial:
-        stages += [(index, True) for index, _ in stages]
+        stages += [(index, True) for index in first.values()]
 
     def measure_stage(stage: tuple[int, bool]) -> tuple[list, list]:
         index, initial = stage
@@ -116,8 +119,8 @@ def measure(plan: Plan, trained: train.Trained, config: ConfigDict) -> Measured:
             scores_on_test = {"examples": count, "accuracy": right / count, "errors": count - right}
             measured.rows.append(common | untouched | scores_on_test | {"consistency": 1.0})
             continue
-        for initial in (False, True):
-            rows, layers = curves.get((index, initial), ([], []))
+        for initial, at in ((False, index), (True, first[seeds[index]])):
+            rows, layers = curves.get((at, initial), ([], []))
             stage = {"initial": initial}
             measured.rows.extend(common | stage | each._asdict() for each in rows)
             measured.equivariance.extend(
