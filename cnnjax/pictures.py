@@ -57,21 +57,25 @@ def _best_convolutional(
 ) -> tuple[Plan, int, str] | None:
     """The group, the member in it and the label of the network whose inside is shown.
 
-    Validation says which is best. Where it was trained on, the test set does, as in the report's
-    `Study.judge`: this picks a picture, not a result.
+    The route with the best mean over seeds, and of its seeds the median one. Validation says which
+    is best. Where it was trained on, the test set does, as in the report's `Study.judge`: this
+    picks a picture, not a result.
     """
     table = results.read(workdir / "results.parquet")
     table = table[table["chosen"] & ~table["initial"] & (table["transformation"] == "none")]
     table = table[table["train_size"] == table["train_size"].max()]
     judged = table["validation_accuracy"].notna().all()
     by = "validation_accuracy" if judged else "accuracy"
-    table = table.sort_values(by, ascending=False, kind="stable")  # of equals the first that ran
     convolutional = {plan.group.name: plan for plan in plans if _convolutions(plan)}
-    for row in table.itertuples():
-        if row.group in convolutional:
-            plan = convolutional[row.group]
-            return plan, row.member, row.label
-    return None
+    table = table[table["group"].isin(convolutional)]
+    if table.empty:
+        return None
+    means = table.groupby(list(results.CELL), sort=False, dropna=False)[by].mean()
+    best = table.set_index(list(results.CELL)).loc[[means.idxmax()]]  # of equals the first that ran
+    row = best.sort_values(by, kind="stable").iloc[(len(best) - 1) // 2]
+    group, _, label, *_ = row.name
+    seed = f", seed {row['seed']}" if len(best) > 1 else ""
+    return convolutional[group], int(row["member"]), f"{label}{seed}"
 
 
 def _inside(plan: Plan, index: int, label: str, workdir: pathlib.Path) -> dict[str, np.ndarray]:

@@ -27,7 +27,7 @@ def describe(plans: Sequence[Plan]) -> str:
     members = sum(len(plan.group.members) for plan in plans)
     images = sum(_images(plan) for plan in plans)
     total = (
-        f"{members} runs in {len(plans)} groups, "
+        f"{_counted(members, 'run')} in {_counted(len(plans), 'group')}, "
         f"{sum(plan.steps * len(plan.group.members) for plan in plans):,} steps, "
         f"{images:,} training images, about {_flops(sum(map(operations, plans)))}"
     )

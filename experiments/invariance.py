@@ -45,9 +45,9 @@ ROUTES = {
     "dense": ("dense", "structure", {"model": {"name": "ladder_dense"}}),
     "local": ("locally connected", "structure", {"model": {"name": "ladder_local"}}),
     "conv": ("convolution", "structure", {"model": {"name": "ladder_conv"}}),
-    "pool": ("+ max pooling", "structure", {"model": {"name": "ladder_pool"}}),
-    "blur": ("+ blur pooling", "structure", {"model": {"name": "ladder_blur"}}),
-    "gap": ("+ global pooling", "structure", {"model": {"name": "ladder_gap"}}),
+    "pool": ("max pooling", "structure", {"model": {"name": "ladder_pool"}}),
+    "blur": ("blur pooling", "structure", {"model": {"name": "ladder_blur"}}),
+    "gap": ("global pooling", "structure", {"model": {"name": "ladder_gap"}}),
     "lenet5": ("LeNet-5", "structure", {"model": {"name": "lenet5_modern"}}),
     # By training: show it transformed copies.
     "mlp_augment": (

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from markupsafe import Markup
 
-from cnnjax.report import reading, words
+from cnnjax.report import palette, reading, words
 
 
 class Contest(NamedTuple):
@@ -74,7 +74,7 @@ def sentences(study: reading.Study) -> list[Markup]:
     if study.routes.empty:
         return [Markup("No run has finished yet, so there is nothing to answer with.")]
     answer = [_untouched(study), _published(study), _corrupted(study)]
-    answer += [_transformed(study), _initial(study)] if study.transformations else [_cost(study)]
+    answer += [_families(study), _keepers(study), _cost(study)]
     return [sentence for sentence in answer if sentence][:3]
 
 
@@ -190,15 +190,44 @@ def _winner(found: Contest, study: reading.Study) -> Markup:
     ).format(best["entry"], score, examples, count, _theirs(found.level), gain)
 
 
-def _transformed(study: reading.Study) -> Markup:
+def _families(study: reading.Study) -> Markup:
+    """What each family's best row gets and costs, on average over the transformations."""
     parts = []
     for dataset, own in reading.by_data(study):
-        trained = _areas(own, initial=False)
-        clauses, winners = _keepers(own, trained)
-        if clauses:
-            bill = _costs(own, winners or [_overall_best(trained)])
-            parts.append(_on(dataset) + Markup("; ").join([*clauses, bill]))
+        areas = _areas(own)
+        overall = areas.loc[
+            areas["transformation"] == "", ["entry", "transformed", "transformed_half"]
+        ]
+        rows = own.routes.merge(overall, on="entry")
+        best = rows[rows["entry"].isin(reading.best_of_families(own).values())]
+        if len(best) < 2:
+            continue
+        none = best[best["family"] == "none"]
+        base = None if none.empty else none.iloc[0]
+        lead = Markup("averaged over {}, ").format(words.listed(list(own.transformations)))
+        parts.append(_on(dataset) + lead + _join([_gain(row, base) for _, row in best.iterrows()]))
     return _sentence("Transformed", Markup("; ").join(parts)) if parts else Markup()
+
+
+def _gain(row: pd.Series, base: pd.Series | None) -> Markup:
+    sure = ""
+    if base is not None and row["family"] != "none":
+        pairs = [(each["transformed"], each["transformed_half"]) for each in (row, base)]
+        known = not any(math.isnan(half) for _, half in pairs)
+        sure = ", which is no clear change" if known and overlap(*pairs) else ""
+    verb = "is right on " if row["family"] == "none" else ""
+    after = "" if row["features"] in ("", "none") else " after its features"
+    return Markup("<b>{}</b> {}{}{} ({}; {} parameters, {} MACs{}, {} of training)").format(
+        palette.family_name(row["family"]),
+        verb,
+        words.with_interval(row["transformed"], row["transformed_half"]),
+        sure,
+        row["entry"],
+        words.short(row["parameters"]),
+        words.short(row["multiply_accumulates"]),
+        after,
+        words.seconds(row["training_seconds"]),
+    )
 
 
 def _corrupted(study: reading.Study) -> Markup:
@@ -239,10 +268,19 @@ def _corrupted(study: reading.Study) -> Markup:
     return _sentence("Corrupted", Markup("; ").join(parts)) if parts else Markup()
 
 
-def _keepers(study: reading.Study, trained: pd.DataFrame) -> tuple[list[Markup], list[str]]:
-    """Says who keeps most under which transformation; also returns the clear winners."""
+def _keepers(study: reading.Study) -> Markup:
+    parts = [
+        _on(dataset) + Markup("; ").join(clauses)
+        for dataset, own in reading.by_data(study)
+        if (clauses := _kept(own, _areas(own)))
+    ]
+    return _sentence("One by one", Markup("; ").join(parts)) if parts else Markup()
+
+
+def _kept(study: reading.Study, trained: pd.DataFrame) -> list[Markup]:
+    """Says who keeps most under which transformation."""
     if len(set(trained["entry"])) == 1:
-        return _alone(study, trained), []
+        return _alone(study, trained)
     wins: dict[str, list[str]] = {}
     draws, single = [], False
     for name in study.transformations:
@@ -272,7 +310,7 @@ def _keepers(study: reading.Study, trained: pd.DataFrame) -> tuple[list[Markup],
         lead = Markup("{} <b>no clear winner</b> {}")
         why = "single seeds give no interval, so there is" if single else "there is"
         clauses.append(lead.format(why, _join(draws)))
-    return clauses, list(wins)
+    return clauses
 
 
 def _alone(study: reading.Study, trained: pd.DataFrame) -> list[Markup]:
@@ -294,50 +332,6 @@ def _draw(name: str, entry: str, kept: str, level: pd.DataFrame) -> Markup:
     # Names of all would make the sentence a table; the table stands below it.
     others = str(level.iloc[0]["entry"]) if len(level) == 1 else f"{len(level)} others"
     return Markup("against {} ({} keeps {}, level with {})").format(name, entry, kept, others)
-
-
-def _initial(study: reading.Study) -> Markup:
-    told = [(dataset, _structure(own)) for dataset, own in reading.by_data(study)]
-    parts = [_on(dataset) + text for dataset, text in told if text]
-    return _sentence("Structure alone", Markup("; ").join(parts)) if parts else Markup()
-
-
-def _structure(study: reading.Study) -> Markup:
-    """What the structure family keeps before and after training, against no route."""
-    if not study.transformations:
-        return Markup()
-    name = "translation" if "translation" in study.transformations else study.transformations[0]
-    before, after = (
-        rows[(rows["transformation"] == name) & rows["consistent"].notna()]
-        for rows in (_areas(study, initial=True), _areas(study, initial=False))
-    )
-    built = contest(before[before["family"] == "structure"], "consistent")
-    plain = contest(before[before["family"] == "none"], "consistent")
-    if built is None:
-        return Markup()
-    best, name_of = built.best, Markup("<b>{}</b>").format
-    text = Markup(
-        "before any training, {} gives {} of the {} examples, under {}, the answer it gives "
-    ).format(name_of(best["entry"]), _share(best), study.split, name) + Markup(
-        "to the untouched ones"
-    )
-    if plain is not None:
-        base = plain.best
-        text += Markup(" (no route, {}: {}{})").format(
-            base["entry"], _share(base), _sure(best, base, "consistent")
-        )
-    trained = after.set_index("entry")
-    if best["entry"] in trained.index:
-        row = trained.loc[best["entry"]]
-        text += Markup("; after training it is {}, {}").format(_share(row), _change(best, row))
-        if plain is not None and base["entry"] in trained.index:
-            row = trained.loc[base["entry"]]
-            text += Markup(" (no route: {}, {})").format(_share(row), _change(base, row))
-    return text
-
-
-def _share(row: pd.Series) -> str:
-    return words.with_interval(row["consistent"], row["consistent_half"])
 
 
 def _published(study: reading.Study) -> Markup:
@@ -420,13 +414,8 @@ def _on(dataset: str) -> Markup:
     return Markup("on {}, ").format(dataset) if dataset else Markup()
 
 
-def _areas(study: reading.Study, *, initial: bool) -> pd.DataFrame:
-    return study.areas[study.areas["initial"] == initial]
-
-
-def _overall_best(trained: pd.DataFrame) -> str:
-    overall = trained[trained["transformation"] == ""].sort_values("kept", kind="stable")
-    return str(overall.iloc[-1]["entry"])
+def _areas(study: reading.Study) -> pd.DataFrame:
+    return study.areas[~study.areas["initial"].astype(bool)]
 
 
 def _sure(best: pd.Series, other: pd.Series, value: str) -> str:
@@ -434,16 +423,6 @@ def _sure(best: pd.Series, other: pd.Series, value: str) -> str:
     if any(math.isnan(half) for _, half in pairs):
         return ""
     return "; the intervals overlap" if overlap(*pairs) else "; the intervals do not overlap"
-
-
-def _change(before: pd.Series, after: pd.Series) -> str:
-    pairs = [(row["consistent"], row["consistent_half"]) for row in (before, after)]
-    known = not any(math.isnan(half) for _, half in pairs)
-    if after["consistent"] == before["consistent"]:
-        return "as before"
-    if known and overlap(*pairs):
-        return "which is no clear change"
-    return "more than before" if after["consistent"] > before["consistent"] else "less than before"
 
 
 def _theirs(level: pd.DataFrame) -> str:

@@ -63,7 +63,7 @@ def _draw(dataset: str, study: reading.Study, folder: Path) -> Figures:
     def file(name: str) -> Path:
         return folder / f"{prefix}{name}.svg"
 
-    best = best_of_families(study)
+    best = reading.best_of_families(study)
     names = [(palette.family_name(family), entry) for family, entry in best.items()]
     styles = {entry: palette.of_family(family) for family, entry in best.items()}
     legend = [
@@ -84,40 +84,13 @@ def _draw(dataset: str, study: reading.Study, folder: Path) -> Figures:
         accuracy=curves("accuracy", file("accuracy")) if has_curves else None,
         consistency=curves("consistency", file("consistency")) if has_curves else None,
         sizes=_sizes(study, styles, shorts if several else {}, legend, file("train_size")),
-        strengths=_strengths(trained, study.split, file("strength")),
+        strengths=_strengths(study, trained, file("strength")),
         costs=_costs(study, best, legend, file("cost")),
         families=_families(study, trained, best, file),
         initial=_initial(study, file("initial_and_trained")),
         equivariance=_equivariance(study, file("equivariance")),
         corruptions=_corruptions(study, file("corruptions")),
     )
-
-
-def best_of_families(study: reading.Study) -> dict[str, str]:
-    """Returns each family's entry with the highest accuracy on validation.
-
-    What is shown of a family is then not picked by what is shown. Where validation was trained on
-    (see `Study.judge`), the highest accuracy over all transformed test sets decides; without
-    transformations the untouched accuracy.
-
-    Args:
-      study: What was read.
-
-    Returns:
-      Entry by family, in the order of the page.
-    """
-    if study.judge == "validation":
-        score = study.routes.set_index("entry")["validation_accuracy"]
-    else:
-        areas = study.areas
-        overall = areas[~areas["initial"].astype(bool) & (areas["transformation"] == "")]
-        score = overall.set_index("entry")["transformed"]
-    best: dict[str, str] = {}
-    for family, rows in study.routes.groupby("family", sort=False):
-        scores = rows["entry"].map(score)
-        scores = scores if scores.notna().any() else rows["accuracy"]
-        best[str(family)] = str(rows["entry"].iloc[int(np.nanargmax(scores.to_numpy(float)))])
-    return best
 
 
 def _lines(
@@ -270,34 +243,68 @@ def _sizes(
     return plotting.compose([panel], path, legend=legend, size=(400, 286), margins=margins)
 
 
-def _strengths(trained: pd.DataFrame, split: str, path: Path) -> Drawing | None:
-    """Draws a line for every route that was trained at several strengths of its policy."""
+def _strengths(study: reading.Study, trained: pd.DataFrame, path: Path) -> Drawing | None:
+    """Draws a line for every route that was trained at several strengths of its policy.
+
+    It starts at strength 0, the same network without a policy, where the study has it.
+    """
     untouched = trained[trained["transformation"] == "none"]
+    rows = untouched.drop_duplicates("entry").set_index("entry")
     # An entry at each strength becomes one line; what else tells entries apart still does.
-    named = zip(untouched["entry"], untouched["augment_strength"], strict=True)
-    lines_of = [entry.replace(f" · strength {strength:g}", "") for entry, strength in named]
-    untouched = untouched.assign(entry=lines_of)
-    weakest, strongest = (
-        untouched.groupby("entry", sort=False)["augment_strength"].agg(end)
-        for end in ("min", "max")
-    )
-    entries = {
-        str(label): palette.within_family(place)
-        for place, label in enumerate(weakest.index[weakest < strongest])
-    }
-    if not entries:
+    members: dict[str, dict[float, str]] = {}
+    for entry, strength in rows["augment_strength"].items():
+        line = str(entry).replace(f" · strength {strength:g}", "")
+        members.setdefault(line, {})[float(strength)] = str(entry)
+    lines = {line: own for line, own in members.items() if len(own) > 1}
+    if not lines:
         return None
-    panel = Panel(
-        "Accuracy and strength",
-        "accuracy in %, untouched",
-        f"accuracy on the untouched {split} set against the strength of the distortions",
-        functools.partial(
-            plotting.curves,
-            lines=_lines(untouched, entries, {}, "augment_strength", "accuracy"),
-            x_label="strength of the distortions in training",
-        ),
-    )
-    return plotting.compose([panel], path, legend=list(entries.items()), size=(400, 286))
+    same = ["dataset", "model", "model_options", "features", "weight_decay", "label_noise"]
+    for own in lines.values():
+        first = rows.loc[next(iter(own.values()))]
+        plain = rows[(rows[same] == first[same]).all(axis=1) & (rows["augment"] == "none")]
+        if len(plain) == 1:
+            own.setdefault(0.0, str(plain.index[0]))
+    entries = {line: palette.within_family(place) for place, line in enumerate(lines)}
+
+    def panel(title: str, unit: str, shown: str, cells: pd.DataFrame) -> Panel:
+        drawn = []
+        for line, style in entries.items():
+            own = dict(sorted(lines[line].items()))
+            known = {at: entry for at, entry in own.items() if entry in cells.index}
+            mean, half = 100 * cells.loc[list(known.values())].to_numpy(float).T
+            drawn.append(Line("", style, np.array(list(known)), mean, half))
+        return Panel(
+            title,
+            unit,
+            shown,
+            functools.partial(
+                plotting.curves,
+                lines=drawn,
+                x_label="strength of the distortions in training",
+                y_range=_range(drawn),
+            ),
+        )
+
+    routes = study.routes.set_index("entry")
+    panels = [
+        panel(
+            "Untouched",
+            "accuracy in %",
+            f"accuracy on the untouched {study.split} set against the strength of the distortions",
+            routes[["accuracy", "accuracy_half"]],
+        )
+    ]
+    overall = study.areas[~study.areas["initial"] & (study.areas["transformation"] == "")]
+    if len(overall):
+        panels.append(
+            panel(
+                "Transformed",
+                "accuracy in %, mean over transformations",
+                "accuracy averaged over transformations against the strength of the distortions",
+                overall.set_index("entry")[["transformed", "transformed_half"]],
+            )
+        )
+    return plotting.compose(panels, path, legend=list(entries.items()), size=(400, 286))
 
 
 def _costs(
@@ -481,8 +488,18 @@ def _chosen_magnitudes(frame: pd.DataFrame) -> dict[tuple[str, float], Style]:
 
 
 def _range(lines: list[Line]) -> tuple[float, float]:
-    """Returns limits in percent that hold every line and its marks, and its band where it can."""
+    """Returns limits in percent that hold every line and its marks, and its band where it can.
+
+    A band of few seeds may be far wider than what the lines tell; beyond as much again as they
+    spread it is cut off.
+    """
     low = min(float(np.min(line.mean)) for line in lines)
     high = max(float(np.max(line.mean)) for line in lines)
     spread = max(high - low, 1.0)
-    return max(0.0, low - 0.08 * spread), high + 0.05 * spread
+    halves = [np.nan_to_num(line.half) for line in lines]
+    bands = list(zip(lines, halves, strict=True))
+    lowest = max(0.0, low - spread, min(float(np.min(line.mean - half)) for line, half in bands))
+    highest = min(
+        100.0, high + spread, max(float(np.max(line.mean + half)) for line, half in bands)
+    )
+    return max(0.0, min(low - 0.08 * spread, lowest)), max(high + 0.05 * spread, highest)

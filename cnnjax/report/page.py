@@ -17,7 +17,7 @@ _HERE = Path(__file__).parent
 
 
 class Column(NamedTuple):
-    """A column of the table of routes: its heading, what it means, and whether less is better."""
+    """A column of the table of routes: its heading, what it means, and whether it holds numbers."""
 
     head: str
     meaning: str

@@ -25,6 +25,7 @@ from cnnjax.report import palette, svg, words
 from cnnjax.report.palette import Style
 
 _STYLE = Path(__file__).with_name("figures.mplstyle")
+_APART = 0.14  # of a row: how far before and after training lie from its middle
 _LINE = 24  # letters of a line of a name that is broken in two
 _POINTS = 72  # an SVG of Matplotlib's has 72 units to the inch: here a unit is a pixel
 
@@ -204,7 +205,7 @@ def pairs(
     x_label: str,
     x_range: tuple[float, float] | None = None,
 ) -> None:
-    """Draws a row for each name: hollow before training, filled after, joined by dots.
+    """Draws a row for each name: hollow before training, filled just below after, joined by dots.
 
     Args:
       axes: Where to draw.
@@ -216,18 +217,20 @@ def pairs(
         if before is not None and after is not None:
             axes.plot(
                 [before.mean, after.mean],
-                [place, place],
+                [place - _APART, place + _APART],
                 color=style.ink,
                 linestyle=(0, (1.0, 2.5)),
                 linewidth=1,
             )
-        for dot, fill in ((before, palette.COLOURS["paper"][0]), (after, style.ink)):
+        # Apart, so that each whisker is seen to be its mark's.
+        paper = palette.COLOURS["paper"][0]
+        for dot, fill, shift in ((before, paper, -_APART), (after, style.ink, _APART)):
             if dot is not None:
                 # Shares in percent, as in `curves`.
                 ends = np.clip([dot.half, dot.half], 0, [dot.mean, 100 - dot.mean])
                 axes.errorbar(
                     dot.mean,
-                    place,
+                    place + shift,
                     xerr=None if np.isnan(dot.half) else ends[:, None],
                     color=style.ink,
                     marker=style.marker,
