@@ -45,6 +45,10 @@ def main(argv: Sequence[str]) -> int:
     """
     try:
         run(argv)
+        sys.stdout.flush()
+    except BrokenPipeError:  # as in `--list | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except UserError as error:
         # Some messages quote other libraries' words, which may have several lines.
         print(f"launch.py: {' '.join(str(error).split())}", file=sys.stderr)
@@ -103,9 +107,9 @@ def define(config: ConfigDict, argv: Sequence[str]) -> flags.FlagValues:
         # Free sections take fields that the file does not mention; `parse` has checked all others.
         accept_new_attributes=True,
     )
-    flags.DEFINE_string(
+    flags.DEFINE_multi_string(
         "sweep",
-        "",
+        [],
         "axes, such as 'seed=0:5;optimizer.learning_rate=1e-3,3e-3;route=*'; they replace the "
         "experiment's axes of the same name",
         flag_values=values,
@@ -184,9 +188,11 @@ def parse(argv: Sequence[str]) -> tuple[flags.FlagValues, ConfigDict]:
         raise UserError(f"{rest[1]!r}: expected flags only{hint}")
     flags.FLAGS.mark_as_parsed()  # for libraries that look at the flags they define themselves
     overrides = dict(config_flags.get_override_values(values["config"]))
-    if values.layout:
-        overrides["layout"] = values.layout
-    return values, sweep.resolve(config, overrides=overrides, sweep=values.sweep)
+    if values.layout and overrides.setdefault("layout", values.layout) != values.layout:
+        raise UserError(
+            f"--layout={values.layout}: --config.layout={overrides['layout']} says otherwise"
+        )
+    return values, sweep.resolve(config, overrides=overrides, sweep=";".join(values.sweep))
 
 
 def split_source(argv: Sequence[str]) -> tuple[str, list[str]]:

@@ -13,6 +13,7 @@ import ast
 import difflib
 import functools
 import importlib.util
+import inspect
 import itertools
 import json
 import math
@@ -68,6 +69,10 @@ _REPLACES = {
     "augment.name": ("augment.ranges",),
 }
 """Setting the one makes what was said of the other meaningless: it falls back to its default."""
+
+_LARGEST = 3.4e38  # just within 32 bits
+
+_SERIES = ("invariance.transformations.", "invariance.corruptions.")
 
 _NUMBER = r"-?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 
@@ -169,7 +174,13 @@ def load(source: str) -> ConfigDict:
         spec.loader.exec_module(module)
         if not hasattr(module, "get_config"):
             raise UserError(f"--config={source}: {where} does not define get_config(arg)")
-        config = module.get_config(*([argument] if colon else []))
+        arguments = [argument] if colon else []
+        try:
+            inspect.signature(module.get_config).bind(*arguments)
+        except TypeError:
+            takes = "takes no argument" if colon else f"expects an argument, as in {where}:ARG"
+            raise UserError(f"--config={source}: {where} {takes}") from None
+        config = module.get_config(*arguments)
     except (AttributeError, KeyError, TypeError) as error:
         _explain(error, path)
         raise
@@ -331,7 +342,8 @@ def coerce(name: str, value: Any) -> Any:
 
     Whole numbers become floats where a float is expected; "a+b" and "none" become tuples where a
     tuple of names is. In free sections lists become tuples, and "0.1+0.5", as an axis of a sweep
-    writes it, a tuple of numbers; other values stay as they are.
+    writes it, a tuple of numbers, as is a single magnitude or severity; other values stay as they
+    are.
 
     Args:
       name: Dotted name of a field.
@@ -351,6 +363,8 @@ def coerce(name: str, value: Any) -> Any:
     if name not in fields:
         if isinstance(value, str) and re.fullmatch(rf"{_NUMBER}(\+{_NUMBER})+", value):
             return tuple(ast.literal_eval(number) for number in re.findall(_NUMBER, value))
+        if name.startswith(_SERIES) and isinstance(value, int | float):
+            return (value,)
         return tuple(value) if isinstance(value, list) else value
     kind = type(fields[name])
     if kind is tuple:
@@ -454,6 +468,7 @@ def validate(config: ConfigDict) -> None:
       UserError: A value that no run can have, with its field and what was expected.
     """
     _check_duration(config)
+    _check_published(config.published)
     for name in ("batch_size", "checkpoint_seconds"):
         _check_number(config, name, above=0)
     for name in (
@@ -469,7 +484,12 @@ def validate(config: ConfigDict) -> None:
         "invariance.examples",
     ):
         _check_number(config, name, least=0)
-    _check_number(config, "seed", most=2**31 - 1)  # it is traced in 32 bits
+    # Traced in 32 bits, or the size of something that is.
+    for name in ("seed", "batch_size", "steps", "dataset.train_size", "optimizer.warmup"):
+        _check_number(config, name, most=2**31 - 1)
+    for name in ("optimizer.learning_rate", "optimizer.weight_decay", "augment.strength"):
+        _check_number(config, name, most=_LARGEST)
+    _check_number(config, "dataset.canvas", most=4096)
     for name in ("dataset.label_noise", "optimizer.label_smoothing", "optimizer.final"):
         _check_number(config, name, least=0, most=1)
     if config.optimizer.momentum >= 1:
@@ -593,7 +613,7 @@ def _check_number(
     *,
     above: int | None = None,
     least: int | None = None,
-    most: int | None = None,
+    most: int | float | None = None,
 ) -> None:
     value = _at(config, name)
     kind = "an integer" if isinstance(value, int) else "a number"
@@ -603,6 +623,18 @@ def _check_number(
         raise UserError(f"{name}={value}: expected {kind} ≥ {least}")
     if most is not None and not value <= most:
         raise UserError(f"{name}={value}: expected {kind} ≤ {most}")
+
+
+def _check_published(items: Any) -> None:
+    for item in items:
+        figure: list[Any] = []
+        if isinstance(item, ConfigDict | Mapping) and "label" in item:
+            figure = [item[name] for name in ("error", "accuracy") if name in item]
+        if not figure or not all(isinstance(each, int | float) for each in figure):
+            raise UserError(
+                f"published={item!r}: expected entries of an experiment file, each with a label "
+                "and an error or an accuracy in %"
+            )
 
 
 def _check_names(config: ConfigDict) -> None:
@@ -618,10 +650,11 @@ def _check_names(config: ConfigDict) -> None:
     for name, magnitudes in config.invariance.transformations.items():
         choose("invariance.transformations", name, known)
         if not isinstance(magnitudes, tuple | list) or not all(
-            isinstance(m, int | float) and math.isfinite(m) and m >= 0 for m in magnitudes
+            isinstance(m, int | float) and math.isfinite(m) for m in magnitudes
         ):
             raise UserError(
-                f"invariance.transformations.{name}={magnitudes!r}: expected numbers ≥ 0"
+                f"invariance.transformations.{name}={magnitudes!r}: "
+                "expected numbers, such as (1, 2)"
             )
     for name, severities in config.invariance.corruptions.items():
         choose("invariance.corruptions", name, invariance.CORRUPTIONS)

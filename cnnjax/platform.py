@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import pathlib
 
 # Parameters of glibc's mallopt (malloc.h), their values, and the variables by which users set them.
 _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
@@ -41,8 +40,10 @@ def configure(*, keep_memory: bool = True) -> None:
     # No flag for faster kernels: with `--xla_cpu_experimental_ynn_fusion_type` convolutions go to
     # Eigen, whose sums depend on the number of cores, and on chance when two devices share them.
     os.environ.setdefault("XLA_FLAGS", f"--xla_force_host_platform_device_count={cores}")
-    caches = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(caches / "cnnjax" / f"xla-{cores}"))
+    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    if not caches.startswith("~"):  # as it stays where nobody has a home: then without a cache
+        folder = os.path.join(caches, "cnnjax", f"xla-{cores}")
+        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", folder)
     # Our programs are many and small: every one is worth keeping.
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")

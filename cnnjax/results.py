@@ -221,7 +221,10 @@ def read(path: str | os.PathLike[str]) -> "pd.DataFrame":
     frame = frame.assign(**{name: _LATER[name] for name in untold})
     if wrong := sorted(set(frame.columns) ^ set(schema)):
         raise UserError(f"{path}: other columns than expected ({', '.join(wrong)}); {remedy}")
-    return frame[list(schema)].astype(schema)
+    try:
+        return frame[list(schema)].astype(schema)
+    except (TypeError, ValueError):
+        raise UserError(f"{path}: other values than expected (corrupt?); {remedy}") from None
 
 
 def finished(workdir: pathlib.Path) -> set[str]:

@@ -163,6 +163,12 @@ def resolve(
     for name in axes:
         if name in given:
             raise UserError(f"{name}: given both as --config.{name} and in --sweep; choose one")
+        for other in given:
+            if any(configs.within(other, gone) for gone in configs.replaced_by(name)):
+                raise UserError(
+                    f"{other}: --sweep sets {name}, which makes --config.{other} void; make it an "
+                    "axis too, or leave it out"
+                )
     # A field that the command line sets in one route concerns that route alone.
     one_route = {name: given.pop(name) for name in list(given) if configs.within(name, "routes")}
 

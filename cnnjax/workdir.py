@@ -28,8 +28,8 @@ def claim(path: str | os.PathLike[str], config: ConfigDict) -> Iterator[pathlib.
       The folder, absolute.
 
     Raises:
-      UserError: The folder cannot be written, is in use, holds another configuration or a corrupt
-        table.
+      UserError: The folder cannot be written, is in use, holds another configuration, results of
+        an unknown one or a corrupt table.
     """
     folder = pathlib.Path(path).expanduser().absolute()
     try:
@@ -60,13 +60,22 @@ def _check_configuration(
     shown: str | os.PathLike[str], file: pathlib.Path, config: ConfigDict
 ) -> None:
     if not file.exists():
+        # Nothing would say that what is there is of this launch, and it would be taken for it.
+        left = [
+            name for name in ("results.parquet", "checkpoints") if (file.parent / name).exists()
+        ]
+        if left:
+            raise UserError(
+                f"--workdir={shown}: holds {' and '.join(left)} but no config.json that says what "
+                "they are of; choose another --workdir"
+            )
         return
     try:
         old = json.loads(file.read_text())
     except (OSError, ValueError):
         old = None
     if not isinstance(old, dict):
-        raise UserError(f"{file}: is corrupt; delete it or choose another --workdir")
+        raise UserError(f"{file}: is corrupt; choose another --workdir")
     if differs := configs.difference(old, config):
         raise UserError(
             f"--workdir={shown}: holds another configuration ({differs}); choose another --workdir"

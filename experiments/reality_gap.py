@@ -34,10 +34,8 @@ NETWORKS = {"lenet5": ("LeNet-5", "lenet5_modern"), "mlp": ("MLP-800", "mlp800")
 WORLDS = {"scenes": ("scenes", "scenes"), "distorted": ("affine + elastic", "affine_elastic")}
 
 
-def get_config(arg: str | None = None) -> ConfigDict:
+def get_config() -> ConfigDict:
     """The study; it takes no argument."""
-    if arg:
-        configs.choose("reality_gap.py", arg, [""])
     config = configs.default()
     config.title = "The reality gap"
     config.question = (

@@ -205,6 +205,11 @@ def test_the_upper_layer_always_wins(below, above):
             {"optimizer.label_smoothing": 1.5},
             "optimizer.label_smoothing=1.5: expected a number ≤ 1",
         ),
+        ({"optimizer.learning_rate": 1e39}, "optimizer.learning_rate=1e+39: expected a number ≤"),
+        ({"batch_size": 2**31}, "batch_size=2147483648: expected an integer ≤ 2147483647"),
+        ({"dataset.canvas": 200_000}, "dataset.canvas=200000: expected an integer ≤ 4096"),
+        ({"published": (3,)}, "published=3: expected entries of an experiment file, each with"),
+        ({"published": ({"label": "x"},)}, "published={'label': 'x'}: expected entries"),
         ({"dataset.label_noise": 2.0}, "dataset.label_noise=2.0: expected a number ≤ 1"),
         ({"dataset.train_size": -5}, "dataset.train_size=-5: expected an integer ≥ 0"),
         (
@@ -229,7 +234,7 @@ def test_the_upper_layer_always_wins(below, above):
         ),
         (
             {"invariance.transformations.rotation": "far"},
-            "invariance.transformations.rotation='far': expected numbers ≥ 0",
+            "invariance.transformations.rotation='far': expected numbers, such as (1, 2)",
         ),
         (
             {"invariance.corruptions.frog": (1,)},
@@ -324,3 +329,19 @@ def test_a_file_without_get_config_is_no_experiment(tmp_path):
     (tmp_path / "study.py").write_text("x = 1\n")
     with pytest.raises(UserError, match=r"does not define get_config"):
         configs.load(str(tmp_path / "study.py"))
+
+
+@pytest.mark.parametrize("field", ["transformations.rotation", "corruptions.fog"])
+def test_a_single_magnitude_is_a_series_of_one(field):
+    assert configs.coerce(f"invariance.{field}", 3) == (3,)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "colon", "told"),
+    [("", ":foo", "takes no argument"), ("arg", "", "expects an argument, as in .*:ARG")],
+)
+def test_an_argument_that_an_experiment_does_not_take(tmp_path, parameters, colon, told):
+    path = tmp_path / "own.py"
+    path.write_text(f"def get_config({parameters}):\n    raise AssertionError\n")
+    with pytest.raises(UserError, match=rf"^--config={path}{colon}: {path} {told}$"):
+        configs.load(f"{path}{colon}")

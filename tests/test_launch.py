@@ -300,6 +300,9 @@ ERRORS = [
     (["--sweep=sead=0:3"], "sweep sead: there is no such field; did you mean 'seed'?"),
     (["--sweep=seed"], "sweep 'seed': expected an axis"),
     (["--sweep=seed=0:2", "--config.seed=1"], "given both as --config.seed and in --sweep"),
+    (["--sweep=seed=0:2", "--sweep=seed=3:5"], "sweep 'seed=3:5': the axis seed is given twice"),
+    (["--layout=map", "--config.layout=vmap"], "--layout=map: --config.layout=vmap says otherwise"),
+    (["--config.published=3"], "published"),
     (["--sweep=dataset.train_size=99999", "--dry_run"], "dataset.train_size=99999"),
     (["--workdir=small.py"], "--workdir=small.py: cannot be used"),
     (["--config.features=hog", "--config.dataset.name=mnist1d"], "features='hog' on dataset.name="),
@@ -551,3 +554,24 @@ def test_a_whole_launch_and_again(tmp_path, capsys, monkeypatch):
     assert run(*words) == 0
     assert (folder / "results.parquet").stat() == stamp
     assert capsys.readouterr().out == out
+
+
+def test_sweeps_add_up(calls):
+    assert run("--config=small.py", "--sweep=seed=0:2", "--sweep=batch_size=8,16") == 0
+    runs = {(member["seed"], member["batch_size"]) for member in fields(calls[0])}
+    assert runs == {(0, 8), (0, 16), (1, 8), (1, 16)}
+
+
+def test_who_stops_reading_gets_no_traceback():
+    with subprocess.Popen(
+        [sys.executable, ROOT / "launch.py", "--list"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        told = process.stderr.read()
+        assert process.wait() == 128 + signal.SIGPIPE
+    assert told == b""

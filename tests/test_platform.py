@@ -100,3 +100,12 @@ def test_a_sum_over_many_pixels_has_the_same_bits_on_one_core_and_on_two(tmp_pat
     )
     one, two = (printed(code, count, XDG_CACHE_HOME=str(tmp_path)) for count in ("1", "2"))
     assert one == two
+
+
+def test_nobody_needs_a_home(monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as of a user without one
+    monkeypatch.setattr(platform, "_keep_memory", lambda: None)
+    platform.configure()
+    assert "JAX_COMPILATION_CACHE_DIR" not in os.environ

@@ -363,3 +363,10 @@ def test_a_corrupt_environment_is_told_in_one_line(tmp_path, content):
     (tmp_path / "environment.json").write_bytes(content)
     with pytest.raises(UserError, match=r"environment\.json: is corrupt; delete it$"):
         results.environments(tmp_path / "environment.json")
+
+
+def test_a_table_with_holes_is_told_in_one_line(path):
+    results.append(path, [row()])
+    pd.read_parquet(path).assign(seed=None).to_parquet(path)
+    with pytest.raises(UserError, match=r"other values than expected .*; delete it and launch"):
+        results.read(path)

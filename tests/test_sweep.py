@@ -533,3 +533,18 @@ def test_one_value_on_the_command_line_is_choice_enough():
     config = experiment("optimizer.learning_rate=1,2", choose=("optimizer.learning_rate",))
     runs = sweep.expand(sweep.resolve(config, overrides={"optimizer.learning_rate": 3}))
     assert values(runs, "optimizer.learning_rate") == [3.0]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "axis"),
+    [
+        ("epochs", 1.0, "steps=2,4"),
+        ("model.options.width", 8, "model.name=mlp800,linear"),
+        ("augment.ranges.rotation", 5.0, "augment.name=affine,none"),
+    ],
+)
+def test_what_an_axis_makes_void_is_not_taken(field, value, axis):
+    name = axis.partition("=")[0]
+    told = rf"^{field}: --sweep sets {name}, which makes --config\.{field} void"
+    with pytest.raises(UserError, match=told):
+        sweep.resolve(experiment(), overrides={field: value}, sweep=axis)

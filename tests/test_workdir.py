@@ -85,6 +85,8 @@ def test_a_corrupt_configuration_is_told(tmp_path, content):
 
 @pytest.mark.parametrize("name", results.SCHEMAS)
 def test_a_corrupt_table_is_told_before_anything_is_trained(tmp_path, name):
+    with workdir.claim(tmp_path, CONFIG):
+        pass
     (tmp_path / f"{name}.parquet").write_bytes(b"garbage")
     with (
         pytest.raises(UserError, match=rf"{name}\.parquet: is not a readable table"),
@@ -101,3 +103,12 @@ def test_a_file_is_no_workdir(tmp_path):
             workdir.claim(where, CONFIG),
         ):
             raise AssertionError("unreachable")
+
+
+@pytest.mark.parametrize("left", ["results.parquet", "checkpoints"])
+def test_results_of_nobody_knows_what_are_not_taken_for_ours(tmp_path, left):
+    (tmp_path / left).mkdir()
+    told = rf"^--workdir={tmp_path}: holds {left} but no config\.json that says .*; choose another"
+    with pytest.raises(UserError, match=told), workdir.claim(tmp_path, CONFIG):
+        raise AssertionError("unreachable")
+    assert not (tmp_path / "config.json").exists()

@@ -68,12 +68,17 @@ def names(place: Path) -> list[str]:
     """
     if not place.is_dir():
         return []
-    folders = [path for path in place.iterdir() if path.is_dir()]
-    return sorted(
-        folder.name
-        for folder in folders
-        if _versions(folder) or any(_versions(path) for path in folder.iterdir())
-    )
+    return sorted(folder.name for folder in place.iterdir() if _prepared(folder))
+
+
+def _prepared(folder: Path) -> bool:
+    try:
+        return bool(
+            _versions(folder)
+            or (folder.is_dir() and any(_versions(path) for path in folder.iterdir()))
+        )
+    except PermissionError:  # somebody else's, and so no set of ours
+        return False
 
 
 def _versions(base: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import math
 import struct
 import zlib
 from pathlib import Path
@@ -84,7 +85,7 @@ def decode(content: bytes, *, axes: int, path: Path | str) -> UInt8[np.ndarray, 
             f"{path}: truncated: {len(content)} bytes, and its header alone is {start}."
         )
     sizes = struct.unpack(f">{axes}I", content[4:start])
-    expected = start + int(np.prod(sizes, dtype=np.int64))
+    expected = start + math.prod(sizes)
     if len(content) != expected:
         state = "truncated" if len(content) < expected else "corrupt"
         shape = "×".join(map(str, sizes))

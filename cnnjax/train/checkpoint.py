@@ -4,6 +4,7 @@ import pathlib
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 
 from cnnjax.errors import UserError
@@ -56,19 +57,27 @@ class Checkpoints:
           like: A tree of arrays or `jax.ShapeDtypeStruct` with the shapes that are expected.
 
         Returns:
-          A tree of the same structure.
+          A tree of the same structure, its leaves NumPy arrays.
 
         Raises:
-          UserError: What is there is damaged, or a tree of another structure.
+          UserError: It cannot be read, or is a tree of another structure.
         """
-        abstract = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), like)
+        # By way of one device: what several wrote is to be read where there are fewer.
+        place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+
+        def there(leaf: Any) -> jax.ShapeDtypeStruct:
+            where = None if isinstance(leaf, np.ndarray) else place  # NumPy's never left the host
+            return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where)
+
+        abstract = jax.tree.map(there, like)
         try:
-            return self._manager.restore(self.step, args=ocp.args.StandardRestore(abstract))
-        except (KeyError, OSError, ValueError) as error:
+            kept = self._manager.restore(self.step, args=ocp.args.StandardRestore(abstract))
+        except Exception as error:  # which Orbax raises plain where a piece of an array is damaged
             raise UserError(
                 f"{self._manager.directory}: the checkpoint cannot be read "
                 f"({str(error).splitlines()[0]}); delete it to train this group again"
             ) from error
+        return jax.device_get(kept)
 
     def close(self) -> None:
         """Releases Orbax's threads."""

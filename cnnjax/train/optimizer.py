@@ -1,5 +1,7 @@
 """Optax, with the learning rate and the weight decay of one member as traced values."""
 
+from typing import Any
+
 import jax
 import optax
 from ml_collections import ConfigDict
@@ -56,7 +58,7 @@ def build(config: ConfigDict, steps: int, hyper: Hyper) -> optax.GradientTransfo
       steps: Length of the run.
       hyper: The member's learning rate and weight decay; both may be traced. Decay is decoupled
         from the gradient's scaling, w ← w − η·(update + decay·w), and applies to arrays of two or
-        more axes: kernels, not biases.
+        more axes that are not called "bias": unshared biases have as many axes as an image.
 
     Returns:
       The Optax transformation, to be built inside the function that is mapped over members.
@@ -73,7 +75,13 @@ def build(config: ConfigDict, steps: int, hyper: Hyper) -> optax.GradientTransfo
         direction = optax.scale_by_adam()
     else:
         direction = optax.trace(config.momentum) if config.momentum else optax.identity()
-    kernels = lambda params: jax.tree.map(lambda leaf: leaf.ndim > 1, params)  # noqa: E731
+
+    def kernels(params: Any) -> Any:
+        def decayed(path: Any, leaf: Any) -> bool:
+            return leaf.ndim > 1 and getattr(path[-1], "key", None) != "bias"
+
+        return jax.tree_util.tree_map_with_path(decayed, params)
+
     return optax.chain(
         direction,
         optax.add_decayed_weights(hyper.weight_decay, mask=kernels),

@@ -40,6 +40,10 @@ def test_files_are_read_plain_and_compressed(tmp_path, compress):
         (IMAGES[:9], "truncated: 9 bytes, and its header alone is 16"),
         (IMAGES[:-1], "truncated: 39 bytes, but its header says 2×3×4, which makes 40"),
         (IMAGES + b"\0", "corrupt: 41 bytes"),
+        (
+            IMAGES[:4] + b"\x80\0\0\0" * 2 + b"\0\0\0\4",
+            "truncated: 16 bytes, but its header says 2",
+        ),
     ],
 )
 def test_bad_content_is_named(content, message):

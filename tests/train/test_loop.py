@@ -1,8 +1,11 @@
 """Groups: members together and alone, on one device and two, stopped and resumed, diverged."""
 
 import os
+import pathlib
 import resource
 import signal
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -153,21 +156,41 @@ def test_a_killed_save_leaves_the_checkpoint_before(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["cut", "lose"])
-@pytest.mark.parametrize("file", ["_METADATA", "manifest.ocdbt"])
+@pytest.mark.parametrize("file", ["_METADATA", "manifest.ocdbt", "a piece of an array"])
 def test_a_damaged_checkpoint_is_one_clear_error(tmp_path, damage, file):
     checkpoints = train.Checkpoints(tmp_path / "group")
-    checkpoints.save(3, {"value": np.arange(4.0)})
+    checkpoints.save(3, {"value": np.random.default_rng(0).random(10_000)})
     checkpoints.close()
     path = tmp_path / "group" / "3" / "default" / file
+    if file == "a piece of an array":
+        path = max(path.parent.rglob("d/*"), key=lambda each: each.stat().st_size)
+        assert path.stat().st_size > 40_000
     if damage == "cut":
-        path.write_bytes(path.read_bytes()[:-9])
+        path.write_bytes(path.read_bytes()[: -max(9, path.stat().st_size // 2)])
     else:
         path.unlink()
     checkpoints = train.Checkpoints(tmp_path / "group")
     told = rf"^{tmp_path}/group: the checkpoint cannot be read .*; delete it to train this group"
     with pytest.raises(UserError, match=told):
-        checkpoints.restore({"value": np.zeros(4)})
+        checkpoints.restore({"value": np.zeros(10_000)})
     checkpoints.close()
+
+
+def test_a_checkpoint_of_two_devices_is_read_where_there_is_one(tmp_path):
+    result = trained(toy.hypers(2), checkpoints=train.Checkpoints(tmp_path / "group"))
+    assert len(result.states.step.sharding.device_set) == 2
+    path = tmp_path / "weights.npy"
+    code = (
+        "import pathlib, numpy as np, toy, jax; from cnnjax import train; "
+        "from cnnjax.train import loop; assert jax.device_count() == 1; "
+        f"checkpoints = train.Checkpoints(pathlib.Path({str(tmp_path)!r}) / 'group'); "
+        "states = loop.initial(toy.recipe(12), toy.hypers(2), toy.examples().images); "
+        "kept = checkpoints.restore({'states': states, 'seconds': np.zeros(())}); "
+        f"np.save({str(path)!r}, kept['states'].variables['params']['w'])"
+    )
+    environment = os.environ | {"XLA_FLAGS": "", "PYTHONPATH": str(pathlib.Path(__file__).parent)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    np.testing.assert_array_equal(np.load(path), weights(result))
 
 
 def test_a_checkpoint_that_does_not_fit_on_the_disk_is_an_error_of_the_system(tmp_path):

@@ -2,6 +2,8 @@
 
 import math
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import toy
@@ -48,3 +50,15 @@ def test_warmup_rises_linearly_before_the_schedule_starts():
 def test_wrong_settings_are_named(changes, message):
     with pytest.raises(UserError, match=message):
         optimizer.build(settings(**changes), 10, toy.hypers())
+
+
+def test_kernels_decay_and_biases_do_not_however_many_axes_they_have():
+    hyper = jax.tree.map(lambda each: each[0], toy.hypers(1, learning_rate=0.1, weight_decay=0.5))
+    layer = {"kernel": jnp.ones((3, 3, 2)), "bias": jnp.ones((4, 4, 2))}  # as unshared ones are
+    params = {"local": layer, "output": {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)}}
+    transform = optimizer.build(settings(schedule="constant"), 10, hyper)
+    nothing = jax.tree.map(jnp.zeros_like, params)
+    updates, _ = transform.update(nothing, transform.init(params), params)
+    for own in updates.values():
+        np.testing.assert_allclose(own["kernel"], -0.05)
+        np.testing.assert_array_equal(own["bias"], 0.0)
