@@ -104,7 +104,7 @@ def motion_blur(
     rows = jnp.maximum(0, 1 - jnp.abs(-jnp.sin(turn) * along[:, None] - offset))
     columns = jnp.maximum(0, 1 - jnp.abs(jnp.cos(turn) * along[:, None] - offset))
     weights = jnp.einsum("pi,pj->ij", rows, columns, precision="highest") / points
-    return _correlate(floats(image), weights)
+    return _correlate(floats(image), weights.astype(jnp.float32))
 
 
 def _correlate_separably(image: Array, weights: Array) -> Array:

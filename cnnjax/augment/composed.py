@@ -174,8 +174,14 @@ def scene(options: Mapping[str, Any]) -> Callable:
     full, with_photographs = told.pop("full", 1.0), told.pop("photographs", False)
     if not isinstance(with_photographs, bool):
         raise ValueError(f"photographs={with_photographs!r}: expected true or false")
+    _check_full(full)
     show = _in_photographs if with_photographs else scenes.in_scene
     return functools.partial(show, full=full, randomisation=scenes.Randomisation(**told))
+
+
+def _check_full(full: Any) -> None:
+    if not _fits(full, int | float) or not 0 < full <= 1:
+        raise ValueError(f"full={full!r}: expected a number in (0, 1]")
 
 
 def scene_fields() -> list[str]:
@@ -249,7 +255,7 @@ def _joined(group: Told, made: Callable[..., Callable]) -> list[Callable]:
         drawn = {key: value for key, value in options.items() if key not in _SAMPLING}
         draws.append(_named(name, _motion(name), drawn))
     sampling = {option: told.pop() for option, told in samplings.items()}
-    return [functools.partial(move, draws=tuple(draws), **sampling)]
+    return [_named("+".join(group), move, {"draws": tuple(draws), **sampling})]
 
 
 def _motion(name: str) -> Any:

@@ -76,7 +76,8 @@ def displacement_field(
     Args:
       key: The random key.
       batch: Number of images.
-      size: (height, width) of the images; height 1 is a signal, which moves along its length only.
+      size: (height, width) of the images. One pixel high or wide is a signal, which moves along its
+        length only.
       alpha: Factor on the smoothed noise, one for each image.
       sigma: Standard deviation of the smoothing, in pixels, at least 1: one number for all (fast),
         or one for each image, traced.
@@ -115,7 +116,9 @@ def displacement_field(
     product = "bdrs,js->bdrj" if columns.ndim == 2 else "bdrs,bjs->bdrj"
     right = jnp.einsum(product, noise, columns)
     field = jnp.einsum("bdir,bdrj->bdij", left, right)
-    return field.at[:, 0].set(0) if size[0] == 1 else field
+    for axis in range(2):
+        field = field.at[:, axis].set(0) if size[axis] == 1 else field
+    return field
 
 
 def _smoothed_basis(length: int, sigma: Array, smallest: float) -> Array:

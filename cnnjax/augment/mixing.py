@@ -134,15 +134,28 @@ MIXTURES: dict[str, Callable[..., Mixed] | None] = {
 
 
 def _shares(key: Array, batch: int, alpha: Number, strength: Scalar) -> Array:
-    """Draws the partners' shares, 1 − λ times the strength, at most 1.
+    """Draws the partners' shares, 1 − λ times the strength, at most 1."""
+    return jnp.clip(strength * symmetric_beta(key, batch, alpha), 0, 1)
 
-    λ comes from two uniform numbers U and V: T = √(U^(−1/α) − 1) · cos(2πV) is √(2α) times smaller
-    than a variable of Student's distribution of 2α degrees of freedom (Bailey: Polar generation of
-    random variates with the t-distribution, Mathematics of Computation 62, 1994), and so
-    (1 + T / √(1 + T²)) / 2 is of the distribution Beta(α, α). Exact, and without the loops of
+
+def symmetric_beta(key: Array, count: int, alpha: Number) -> Float[Array, " count"]:
+    """Draws numbers of the distribution Beta(α, α).
+
+    They come from two uniform numbers U and V: T = √(U^(−1/α) − 1) · cos(2πV) is √(2α) times
+    smaller than a variable of Student's distribution of 2α degrees of freedom (Bailey: Polar
+    generation of random variates with the t-distribution, Mathematics of Computation 62, 1994), and
+    so (1 + T / √(1 + T²)) / 2 is of the distribution Beta(α, α). Exact, and without the loops of
     jax.random.beta, which take seconds to compile.
+
+    Args:
+      key: The random key.
+      count: How many.
+      alpha: α, above 0.
+
+    Returns:
+      The numbers, in [0, 1].
     """
-    u, v = jax.random.uniform(key, (2, batch))
+    u, v = jax.random.uniform(key, (2, count))
     # q = U^(1/α) with U in (0, 1], and T / √(1 + T²) with its fraction expanded by √q, so that
     # nothing overflows where q is small.
     exponent = jnp.log1p(-u) / alpha
@@ -150,7 +163,7 @@ def _shares(key: Array, batch: int, alpha: Number, strength: Scalar) -> Array:
     cosine = jnp.cos(2 * jnp.pi * v)
     balance = cosine * jnp.sqrt(rest / (q + rest * cosine**2))
     # The balance may be rounded to just above 1.
-    return jnp.clip(strength * (1 - balance) / 2, 0, 1)
+    return jnp.clip((1 - balance) / 2, 0, 1)
 
 
 def _blend(own: Array, other: Array, share: Array) -> Array:

@@ -38,6 +38,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from cnnjax.augment.draw import Image, Number, Scalar
+from cnnjax.augment.mixing import symmetric_beta
 from cnnjax.augment.motion import Motion, compose, move_image
 from cnnjax.ops.pixels import floats
 from cnnjax.ops.stored import stored
@@ -292,8 +293,8 @@ class AugMix:
                 f"images of shape {images.shape}: expected (batch, height, width, channels)"
             )
         share_key, mix_key, depth_key, key = jax.random.split(key, 4)
-        shares = jax.random.dirichlet(share_key, jnp.full(self.width, self.alpha), (batch,))
-        mixed = jax.random.beta(mix_key, self.alpha, self.alpha, (batch,))
+        shares = _shares(share_key, batch, self.width, self.alpha)
+        mixed = symmetric_beta(mix_key, batch, self.alpha)
         depths = jax.random.randint(depth_key, (self.width * batch,), 1, self.depth + 1)
         # All chains are one large batch, and its steps a loop: the operations are compiled once.
         strengths = jnp.tile(jnp.broadcast_to(jnp.asarray(strength), (batch,)), self.width)
@@ -311,6 +312,15 @@ class AugMix:
         weights = (mixed[:, None] * shares).T[..., None, None, None]
         mixed_images = images + jnp.sum(weights * (chains - images), axis=0)
         return jnp.clip(mixed_images, 0.0, 1.0).astype(images.dtype)
+
+
+def _shares(key: PRNGKeyArray, batch: int, width: int, alpha: Number) -> Array:
+    """Draws from Dirichlet(α, …, α): shares of one, (batch, width)."""
+    if alpha != 1:
+        return jax.random.dirichlet(key, jnp.full(width, alpha), (batch,))
+    # Normalised exponentials: the same distribution, without a loop that takes seconds to compile.
+    parts = jax.random.exponential(key, (batch, width))
+    return parts / jnp.sum(parts, 1, keepdims=True)
 
 
 def _in_turn(

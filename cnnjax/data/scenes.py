@@ -13,7 +13,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, Integer, Num, PRNGKeyArray
 
 from cnnjax.augment import Motion, Randomisation, compose_scene, mask_of, move_points
 from cnnjax.ops import unit
@@ -49,7 +49,7 @@ class Scene(NamedTuple):
 def scene(
     key: PRNGKeyArray,
     images: Num[Array | np.ndarray, "examples old_height old_width old_channels"],
-    labels: Int[Array | np.ndarray, " examples"],
+    labels: Integer[Array | np.ndarray, " examples"],
     *,
     size: tuple[int, int],
     masks: Float[Array | np.ndarray, "examples old_height old_width"] | None = None,
@@ -129,7 +129,7 @@ def scene(
     return Scene(
         image=made.image,
         boxes=jnp.where(valid[:, None], boxes_of(inside), 0.0),
-        labels=jnp.where(valid, jnp.asarray(labels)[which], -1),
+        labels=jnp.where(valid, jnp.asarray(labels, jnp.int32)[which], -1),
         masks=jnp.where(valid[:, None, None], made.masks, 0.0),
         valid=valid,
         motion=made.motion,

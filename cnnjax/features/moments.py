@@ -36,7 +36,10 @@ def moments(images: Images) -> Moments:
       images: Values at least 0.
 
     Returns:
-      The moments; none of them, and no gradient, is NaN for an image of zeros.
+      The moments, in float32 at least; none of them, and no gradient, is NaN for an image of zeros.
+
+    Raises:
+      ValueError: The images are not four-dimensional.
 
     >>> import jax.numpy as jnp
     >>> from cnnjax import features
@@ -44,7 +47,13 @@ def moments(images: Images) -> Moments:
     >>> features.moments(image).centre.tolist()
     [[1.0, 2.5]]
     """
-    ink = jnp.sum(jnp.asarray(images), axis=-1)
+    if images.ndim != 4:
+        raise ValueError(
+            f"images of shape {images.shape}: expected (batch, height, width, channels)"
+        )
+    images = jnp.asarray(images)
+    # Sums over an image leave half precision.
+    ink = jnp.sum(images, axis=-1, dtype=jnp.promote_types(images.dtype, jnp.float32))
     _, height, width = ink.shape
     middle = np.array([(height - 1) / 2, (width - 1) / 2], np.float32)
     # Positions are taken from the middle of the canvas: smaller numbers, smaller rounding errors.

@@ -7,6 +7,7 @@ from typing import Any
 import flax.linen as linen
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import PyTree
 
 from cnnjax import ops
@@ -115,7 +116,9 @@ def summary(module: linen.Module, input_shape: tuple[int, ...]) -> Summary:
         if call.leaf or call.parameters:
             rows.append(_row(call, seen))
     return Summary(
-        tuple(rows), _size(variables["params"]), sum(row.multiply_accumulates for row in rows)
+        tuple(rows),
+        _size(variables.get("params", {})),
+        sum(row.multiply_accumulates for row in rows),
     )
 
 
@@ -159,7 +162,11 @@ def _row(call: Call, seen: _Seen) -> Row:
     else:
         # Any other module: its kernel's weights, at every position where they are used.
         kernel = call.module.variables.get("params", {}).get("kernel")
-        work = 0 if kernel is None else math.prod(kernel.shape) * math.prod(output_shape[:-1])
+        made = np.atleast_1d(getattr(call.module, "features", output_shape[-1])).tolist()
+        used = math.prod(output_shape) // math.prod(made)
+        if isinstance(call.module, linen.ConvTranspose):
+            used = math.prod(input_shape[:-1])  # every pixel meets every weight
+        work = 0 if kernel is None else math.prod(kernel.shape) * used
     return Row(
         layer=call.name,
         kind=type(call.module).__name__,

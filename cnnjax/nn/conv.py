@@ -44,6 +44,13 @@ class Conv(Layer):
         self, x: Float[Array | np.ndarray, "batch *space channels"]
     ) -> Float[Array, "batch *out features"]:
         """Applies the layer."""
+        # Before the kernel is drawn, which would fail without a word of what is wrong.
+        if self.features < 1:
+            raise ValueError(f"features={self.features}: expected an integer ≥ 1")
+        if self.groups < 1 or x.shape[-1] % self.groups:
+            raise ValueError(
+                f"groups={self.groups}: expected a divisor of the {x.shape[-1]} input channels"
+            )
         window = per_axis("window", self.window, x.ndim - 2)
         shape = (*window, x.shape[-1] // self.groups, self.features)
         y = ops.cross_correlate(
@@ -165,6 +172,8 @@ class SparseConv(Layer):
         """Applies the layer."""
         window = per_axis("window", self.window, x.ndim - 2)
         sizes = np.array([len(maps) for maps in self.table])
+        if not sizes.size or not sizes.all():
+            raise ValueError(f"table={self.table}: expected an input map for each output map")
 
         def initialise(key: Array, shape: tuple[int, ...]) -> Array:
             # Maps with equally many inputs are drawn together, then all are put in table order.

@@ -78,8 +78,8 @@ class BlurPool(Layer):
       Zhang (2019), Making convolutional networks shift-invariant again.
     """
 
-    window: int = 3
-    stride: int = 2
+    window: PerAxis = 3
+    stride: PerAxis = 2
     padding: Padding = "REFLECT"
 
     @linen.compact
@@ -93,7 +93,8 @@ class BlurPool(Layer):
         self, input_shape: tuple[int, ...], output_shape: tuple[int, ...]
     ) -> int:
         """The fixed filter's taps, at every output."""
-        return self.window ** (len(input_shape) - 1) * math.prod(output_shape)
+        taps = math.prod(per_axis("window", self.window, len(input_shape) - 1))
+        return taps * math.prod(output_shape)
 
     def window_geometry(self, input_shape: tuple[int, ...]) -> Geometry:
         """Its own."""

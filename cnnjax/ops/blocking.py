@@ -58,7 +58,7 @@ def outputs_at_once(
         widen = _WIDEN * block * features if block > 1 else 0
         return (window + (block - 1) * step) * (positions * (lanes + copy) + widen)
 
-    best = min(range(1, min(outputs, 3 * LANES // features, 16) + 1), key=cost, default=1)
+    best = min(range(1, min(outputs, 3 * LANES // max(features, 1), 16) + 1), key=cost, default=1)
     return best if cost(1) > _GAIN * cost(best) else 1
 
 

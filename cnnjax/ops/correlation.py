@@ -116,9 +116,11 @@ def _correlate(x: Array, kernel: Array, geometry: _Geometry) -> Array:
     size, window = x.shape[1:-1], kernel.shape[:-2]
     out = _out_space(size, window, geometry)
     if each_by_itself(geometry.groups, x.shape[-1], kernel.shape[-1], window):
-        met = seen_by_weights(x, window, out, *geometry[:4])
-        weights = kernel.reshape(-1, kernel.shape[-1])
-        return reduce(jnp.add, (pixels * row for pixels, row in zip(met, weights, strict=True)))
+        exact = jnp.promote_types(x.dtype, jnp.float32)  # for the sum of many products
+        met = seen_by_weights(x.astype(exact), window, out, *geometry[:4])
+        weights = kernel.reshape(-1, kernel.shape[-1]).astype(exact)
+        total = reduce(jnp.add, (pixels * row for pixels, row in zip(met, weights, strict=True)))
+        return total.astype(x.dtype)
     if in_turn(geometry.groups):
         one = geometry._replace(groups=1)
         return group_by_group(lambda x, k: _correlate(x, k, one), geometry.groups, x, kernel)
@@ -203,9 +205,10 @@ def _kernel_gradient(
         x, gradient = part
         return total + _gradient_at_once(x, gradient, window, geometry), None
 
-    zero = jnp.zeros((*window, x.shape[-1] // geometry.groups, gradient.shape[-1]), x.dtype)
+    exact = jnp.promote_types(x.dtype, jnp.float32)
+    zero = jnp.zeros((*window, x.shape[-1] // geometry.groups, gradient.shape[-1]), exact)
     cut = lambda array: array.reshape(-1, images, *array.shape[1:])  # noqa: E731
-    return lax.scan(add, zero, (cut(x), cut(gradient)))[0]
+    return lax.scan(add, zero, (cut(x), cut(gradient)))[0].astype(x.dtype)
 
 
 def _gradient_at_once(

@@ -52,9 +52,10 @@ def local_response_normalise(
         raise ValueError(f"bias={bias}: expected a number > 0")
     x = jnp.asarray(x)
     half = size // 2
-    energy = jnp.pad(jnp.square(x), ((0, 0),) * (x.ndim - 1) + ((half, half),))
+    exact = x.astype(jnp.promote_types(x.dtype, jnp.float32))  # squares leave half precision
+    energy = jnp.pad(jnp.square(exact), ((0, 0),) * (x.ndim - 1) + ((half, half),))
     total = reduce(jnp.add, strided_slices(energy, x.ndim - 1, size, 1))
-    return x * (bias + alpha * total) ** -beta
+    return (exact * (bias + alpha * total) ** -beta).astype(x.dtype)
 
 
 def _gaussian(window: int, deviation: float) -> np.ndarray:

@@ -231,14 +231,14 @@ def average_pool(
     """
     x = floats(x, "x")
     windows, strides, pairs = prepare(x, window, stride, padding)
-    total = _over_windows(_total, pad(x, pairs, padding), windows, strides)
+    total = _over_windows(_total, pad(_exact(x), pairs, padding), windows, strides)
     space = x.shape[1:-1]
     every = (
         _counts(size, pixels, step, pair, padding)
         for size, pixels, step, pair in zip(space, windows, strides, pairs, strict=True)
     )
     share = 1 / reduce(np.multiply.outer, every)
-    return total * jnp.asarray(share[..., None], x.dtype)
+    return (total * jnp.asarray(share[..., None], total.dtype)).astype(x.dtype)
 
 
 def l2_pool(
@@ -273,10 +273,15 @@ def l2_pool(
     """
     x = floats(x, "x")
     windows, strides, pairs = prepare(x, window, stride, padding)
-    total = _over_windows(_total, jnp.square(pad(x, pairs, padding)), windows, strides)
+    total = _over_windows(_total, jnp.square(pad(_exact(x), pairs, padding)), windows, strides)
     # The square root is kept away from 0, where its slope is infinite, on both sides of the choice.
     positive = total > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, total, 1)), 0)
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, total, 1)), 0).astype(x.dtype)
+
+
+def _exact(x: Array) -> Array:
+    """For sums: those of a few hundred numbers in half precision have no right digit left."""
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 def subsample(
@@ -325,7 +330,7 @@ def global_average_pool(
       One number for each image and channel.
 
     Raises:
-      ValueError: There is no spatial axis.
+      ValueError: There is no spatial axis, or one of size 0.
 
     Reference: Lin, Chen and Yan, Network in network, 2013.
 
@@ -350,7 +355,7 @@ def global_max_pool(
       One number for each image and channel.
 
     Raises:
-      ValueError: There is no spatial axis.
+      ValueError: There is no spatial axis, or one of size 0.
     """
     x = jnp.asarray(x)
     flat = x.reshape(x.shape[0], math.prod(x.shape[a] for a in _spatial_axes(x)), x.shape[-1])
@@ -358,6 +363,6 @@ def global_max_pool(
 
 
 def _spatial_axes(x: Array | np.ndarray) -> tuple[int, ...]:
-    if x.ndim < 3:
-        raise ValueError(f"x.shape={x.shape}: expected (batch, *space, channels)")
+    if x.ndim < 3 or 0 in x.shape[1:-1]:
+        raise ValueError(f"x.shape={x.shape}: expected (batch, *space, channels), no space empty")
     return tuple(range(1, x.ndim - 1))

@@ -28,13 +28,15 @@ def sparse_cross_correlate(
       The features at each position where the window fits.
 
     Raises:
-      ValueError: The table names an input map that there is not, or has another number of
-        connections than the kernel.
+      ValueError: The table has no row or an empty one, names an input map that there is not, or has
+        another number of connections than the kernel.
 
     Reference:
       LeCun, Bottou, Bengio, Haffner (1998), Gradient-based learning applied to document
       recognition, table I.
     """
+    if not len(table) or not all(len(maps) for maps in table):
+        raise ValueError(f"table={table}: expected at least one input map for each output map")
     sources = np.concatenate([np.asarray(maps, int) for maps in table])
     targets = np.repeat(np.arange(len(table)), [len(maps) for maps in table])
     for source in (sources.min(), sources.max()):

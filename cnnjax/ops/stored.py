@@ -19,7 +19,7 @@ def stored(x: Float[Array | np.ndarray, "*shape"]) -> Float[Array, "*shape"]:
     it there, a branch that it cannot foresee does. Other backends judge better.
 
     Args:
-      x: Any floats; where the first of them is NaN, all of the result is.
+      x: Any floats.
 
     Returns:
       x.
@@ -40,7 +40,8 @@ def _stored(x: Array | np.ndarray) -> Array:
     if jax.default_backend() != "cpu" or x.size == 0:
         return x
     first = x.ravel()[0]
-    return jax.lax.cond(first == first, lambda x: x, lambda x: jnp.full_like(x, jnp.nan), x)
+    # Either way it is x, told such that the compiler does not see it.
+    return jax.lax.cond(first == first, lambda x: x, lambda x: jnp.where(x == x, x, jnp.nan), x)
 
 
 @_stored.def_vmap

@@ -237,6 +237,12 @@ def test_a_scene_takes_the_fields_of_its_randomisation():
         ({"invert": {"probability": 2}}, "augment.ranges.invert: probability=2: expected"),
         ({"rotate": {}, "scale": {"factor": -1}}, "augment.ranges.scale: factor=-1: expected"),
         ({"rotate": {"border": "wall"}}, "augment.ranges.rotate: border='wall': "),
+        (
+            {"rotate": {"border": "wall"}, "shear_x": {"border": "wall"}},
+            "augment.ranges.rotate+shear_x: border='wall': ",
+        ),
+        ({"in_scene": {"full": 2.0}}, "full=2.0: expected a number in (0, 1]"),
+        ({"scenes": {"full": "x"}}, "full='x': expected a number in (0, 1]"),
     ],
 )
 def test_what_cannot_be_composed_is_one_clear_error(told, words):

@@ -101,6 +101,9 @@ def test_signals_move_along_their_length_only():
     assert not np.any(field[:, 0])
     expected = np.sqrt(np.sum(smoothing_matrix(40, 4.0)[20] ** 2) / 3)
     np.testing.assert_allclose(np.std(field[:, 1, 0, 20]), expected, rtol=0.15)
+    upright = displacement_field(jax.random.key(3), 500, (40, 1), alpha=jnp.ones(500), sigma=4.0)
+    assert not np.any(upright[:, 1])
+    np.testing.assert_allclose(np.std(upright[:, 0, 20, 0]), expected, rtol=0.15)
 
 
 def test_a_sigma_for_each_image_needs_its_lower_bound():

@@ -319,3 +319,49 @@ def test_what_lies_behind_the_horizon_is_outside():
     image = augment.move_image(np.ones((*size, 1), np.float32), augment.compose([motion] * 3))
     assert np.all(np.isfinite(image))
     assert not np.any(image[:3])
+
+
+def zoomed_in(key, inward=0.24):
+    """A sixteenth of the picture, in a perspective that may turn the rest behind the horizon."""
+    one, two = jax.random.split(key)
+    crop = augment.draw_crop(one, (64, 64), new_size=(16, 16))
+    return augment.compose(
+        [crop, augment.draw_perspective(two, (16, 16), inward=(-inward, inward))]
+    )
+
+
+def test_boxes_hold_what_is_shown_where_a_part_lies_behind_the_horizon():
+    def outside(key):
+        motion = zoomed_in(key)
+        rows, columns = np.ogrid[:64, :64]
+        shown = augment.move_mask((rows >= 8) & (rows < 56) & (columns < 40), motion)
+        y0, x0, y1, x1 = augment.move_boxes(np.array([[8.0, 0, 56, 40]]), motion)[0]
+        y, x = np.ogrid[:16, :16]
+        within = (y > y0 - 1.5) & (y < y1 + 0.5) & (x > x0 - 1.5) & (x < x1 + 0.5)
+        corners = augment.move_points(np.array([[0.0, 0], [0, 63], [63, 0], [63, 63]]), motion)
+        return jnp.sum(shown & ~within), jnp.any(jnp.isnan(corners))
+
+    missed, behind = jax.jit(jax.vmap(outside))(jax.random.split(jax.random.key(0), 2000))
+    assert np.sum(behind) > 100, "the case that this is about"
+    assert not np.any(missed)
+
+
+def test_a_box_that_lies_behind_the_horizon_is_nowhere():
+    matrix = jnp.array([[1.0, 0, 0], [0, 1, 0], [0.1, 0, 1]])  # seen from 10 pixels above row 0
+    motion = augment.Motion((matrix,), (20, 20), (20, 20))
+    # Row r of the result reads row r / (1 + r / 10): rows beyond 10 are never shown.
+    points = augment.move_points(np.array([[5.0, 4], [12, 4]]), motion)
+    np.testing.assert_allclose(points[0], [10.0, 8.0], rtol=1e-5)
+    assert np.all(np.isnan(points[1]))
+    boxes = augment.move_boxes(
+        np.array([[1.5, 2, 5.5, 4], [12, 2, 15, 4], [5.5, 2, 15, 4]]), motion
+    )
+    np.testing.assert_allclose(boxes[0, [0, 2]], [1 / 0.9 + 0.5, 10.5], rtol=1e-5)
+    assert np.all(np.isnan(boxes[1]))
+    assert boxes[2, 0] == pytest.approx(10.5, rel=1e-5)
+    assert boxes[2, 2] > 1000, "as far as the horizon"
+
+
+def test_a_mirror_has_no_horizon():
+    flip = augment.draw_horizontal_flip(jax.random.key(0), (20, 20), probability=1.0)
+    assert augment.move_points(np.array([[3.0, 4]]), flip).tolist() == [[3.0, 15.0]]

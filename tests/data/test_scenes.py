@@ -217,3 +217,12 @@ def test_a_scene_may_be_empty():
 def test_bad_arguments_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         scenes.scene(KEYS[0], jnp.ones((2, 4, 4, 3)), jnp.array([0, 1]), size=(8, 8), **options)
+
+
+def test_labels_of_bytes_tell_what_is_not_there():
+    pictures = np.zeros((2, 4, 4, 1), np.uint8)
+    made = scenes.scene(
+        jax.random.key(0), pictures, np.array([3, 5], np.uint8), size=(8, 8), least=0, most=3
+    )
+    assert set(np.asarray(made.labels).tolist()) <= {-1, 3, 5}
+    assert -1 in made.labels

@@ -194,3 +194,15 @@ def test_normalised_images_no_longer_depend_on_a_shift(shift):
 def test_bad_options_are_named(name, options, message):
     with pytest.raises(ValueError, match=message):
         getattr(features, name)(jnp.zeros((1, 9, 9, 1)), **options)
+
+
+def test_a_large_half_precision_image_is_not_too_much_ink():
+    image = np.zeros((1, 400, 400, 1), np.float16)
+    image[0, :300, :300] = 1
+    np.testing.assert_allclose(features.moments(image).centre, [[149.5, 149.5]], rtol=1e-3)
+    assert np.argwhere(np.asarray(features.centre(image)[0, :, :, 0]) > 0.5)[0].tolist() == [50, 50]
+
+
+def test_a_single_image_is_told_what_it_lacks(unchecked):
+    with pytest.raises(ValueError, match=r"images of shape \(28, 28, 1\): expected \(batch"):
+        features.deskew(np.ones((28, 28, 1), np.float32))

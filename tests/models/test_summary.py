@@ -147,3 +147,16 @@ def test_the_table_is_aligned_and_ends_with_the_totals():
 def test_an_unsuitable_input_is_refused():
     with pytest.raises(ValueError, match="at least 12 positions"):
         models.summary(models.build("lenet5_modern"), (6, 6, 1))
+
+
+@pytest.mark.parametrize(
+    ("module", "work"),
+    [
+        (linen.ConvTranspose(4, (2, 2), (2, 2), padding="VALID"), 8 * 8 * 2 * 2 * 2 * 4),
+        (linen.DenseGeneral((4, 5)), 8 * 8 * 2 * 4 * 5),
+        (nn.BlurPool(window=(3, 1), stride=(2, 1)), 3 * 4 * 8 * 2),
+        (nn.MaxPool(2), 0),  # without any parameters
+    ],
+)
+def test_the_work_of_a_layer_on_8_by_8_pixels_of_2_channels(module, work):
+    assert models.summary(chain(module), (8, 8, 2)).multiply_accumulates == work

@@ -198,3 +198,18 @@ def test_what_is_wrong_with_a_window_is_told_by_its_name():
 def test_a_window_may_be_an_integer_of_numpy(unchecked):
     variables = nn.Conv(2, np.int64(3)).init(jax.random.key(0), jnp.ones((1, 8, 8, 1)))
     assert variables["params"]["kernel"].shape == (3, 3, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        (nn.Conv(4, 3, groups=3), "groups=3: expected a divisor of the 2 input channels"),
+        (nn.Conv(4, 3, groups=0), "groups=0: expected a divisor"),
+        (nn.Conv(0, 3), "features=0: expected an integer"),
+        (nn.Conv(-1, 3), "features=-1: expected an integer"),
+        (nn.SparseConv(((0,), ()), 3), r"table=.*: expected an input map for each"),
+    ],
+)
+def test_what_no_kernel_can_be_drawn_for(layer, words):
+    with pytest.raises(ValueError, match=words):
+        layer.init(jax.random.key(0), jnp.zeros((1, 5, 5, 2)))

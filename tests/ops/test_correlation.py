@@ -471,3 +471,21 @@ def test_errors_of_the_transposed_convolution():
         ops.transposed_convolve(x, np.zeros((3, 3, 1, 2), np.float32))
     with pytest.raises(ValueError, match="padding=3: expected less than the painted size"):
         ops.transposed_convolve(x, np.zeros((3, 3, 1, 3), np.float32), padding=3)
+
+
+@pytest.mark.parametrize("groups", [1, 8])
+def test_half_precision_loses_no_more_than_the_type_does(groups):
+    """Sums over many weights or images are made in single precision."""
+    random = np.random.default_rng(0)
+    x = jnp.asarray(random.normal(size=(2048, 12, 12, 8)), jnp.bfloat16)
+    kernel = jnp.asarray(random.normal(size=(7, 7, 8 // groups, 8)), jnp.bfloat16)
+
+    def told(x, kernel):
+        y, back = jax.vjp(lambda k: ops.cross_correlate(x, k, groups=groups), kernel)
+        return y, back(jnp.ones_like(y))[0]
+
+    exact = told(x.astype(jnp.float32), kernel.astype(jnp.float32))
+    for half, single in zip(told(x, kernel), exact, strict=True):
+        assert half.dtype == jnp.bfloat16
+        error = np.abs(np.asarray(half, np.float32) - np.asarray(single))
+        assert error.max() < 0.01 * np.abs(np.asarray(single)).max()

@@ -98,3 +98,12 @@ def test_errors():
         ops.local_contrast_normalise(x, window=3, epsilon=0.0)
     with pytest.raises(ValueError, match="padding='REFLECT': expected an axis longer"):
         ops.local_contrast_normalise(x, window=13)
+
+
+def test_responses_are_normalised_in_half_precision_too():
+    x = np.zeros((1, 1, 1, 5), np.float16)
+    x[..., 2] = 300
+    found = ops.local_response_normalise(x)
+    assert found.dtype == np.float16
+    exact = ops.local_response_normalise(x.astype(np.float32))
+    np.testing.assert_allclose(np.asarray(found, np.float32), exact, rtol=1e-3)

@@ -248,3 +248,19 @@ def test_subsampling_scales_the_sum_of_each_window():
     sums = x.reshape(2, 3, 2, 2, 2, 3).sum((2, 4))
     found = ops.subsample(x, coefficient, bias, window=2)
     np.testing.assert_allclose(found, coefficient * sums + bias, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_sums_in_half_precision_keep_their_digits(dtype):
+    ones = jnp.ones((1, 600, 1), dtype)
+    assert ops.average_pool(ones, 600).dtype == dtype
+    assert ops.average_pool(ones, 600).item() == 1.0
+    np.testing.assert_allclose(float(ops.l2_pool(ones, 600).item()), 600**0.5, rtol=4e-3)
+    large = jnp.full((1, 4, 1), 300, dtype)  # whose squares float16 cannot hold
+    np.testing.assert_allclose(np.asarray(ops.l2_pool(large, 4), float), 600.0, rtol=4e-3)
+
+
+@pytest.mark.parametrize("pool", [ops.global_average_pool, ops.global_max_pool])
+def test_there_is_nothing_to_pool_where_there_are_no_pixels(pool):
+    with pytest.raises(ValueError, match=r"x\.shape=\(1, 0, 3\): expected .*, no space empty"):
+        pool(jnp.zeros((1, 0, 3)))
