@@ -5,10 +5,11 @@
     python launch.py --config=experiments/corruptions.py:fashion_mnist --data_dir=DIR
 
 The networks of `invariance.py` on the whole training set, and four more that were trained with
-RandAugment or AugMix at three tenths of their ranges, against nineteen corruptions at five severities, in the manner of MNIST-C but
-with severities of our own. Errors are told relative to those of the plain network, whose mean
-corruption error (mCE) is 100 %. Every route has the same number of updates, and validation chooses
-its learning rate; the severities were set by looking at them and at errors on validation images.
+RandAugment or AugMix at three tenths of their ranges, against nineteen corruptions at five
+severities, in the manner of MNIST-C but with severities of our own. Errors are told relative to
+those of the plain network, whose mean corruption error (mCE) is 100 %. Every route has the same
+number of updates, and validation chooses its learning rate; the severities were set by looking at
+them and at errors on validation images.
 Not all corruptions are new to all networks: the distortions move images as five of them do, only
 less, the two policies also rotate, shear, shift and solarise, and RandAugment changes brightness
 and contrast.

@@ -22,6 +22,7 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from cnnjax.augment.draw import Image, Number, check_fill
+from cnnjax.ops.pixels import floats
 from cnnjax.ops.resample import resample
 
 Points = Float[Array | np.ndarray, "count 2"]
@@ -125,11 +126,12 @@ def move_image(
       [0, 1]; the others stay within the image's own range.
 
     Raises:
-      ValueError: An option is not known, `fill` is outside [0, 1], or the motion was drawn for
-        another size.
+      ValueError: An option is not known, `fill` is outside [0, 1], the image is not of floats, or
+        the motion was drawn for another size.
     """
     _check_size("image", image.shape[:2], motion)
     check_fill(fill)
+    image = floats(image)
     result = resample(image, _sources(motion), order=order, border=border, fill=fill)
     return jnp.clip(result, 0, 1) if order == "bicubic" else result
 

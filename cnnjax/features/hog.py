@@ -126,6 +126,8 @@ def _unit(blocks: Array) -> Array:
 
 
 def _check(shape: tuple[int, ...], orientations: int, cell: tuple, block: tuple) -> None:
+    if len(shape) != 4:
+        raise ValueError(f"images of shape {shape}: expected (batch, height, width, channels)")
     if orientations < 1:
         raise ValueError(f"orientations={orientations}: expected an integer ≥ 1")
     for name, pair in (("cell", cell), ("block", block)):

@@ -293,6 +293,9 @@ def cross_correlate(
     y[b, o, f] = Σ_k Σ_c x[b, o·stride + k·dilation − low, c] · kernel[k, c, f], for positions o and
     k with any number of spatial axes; pixels outside the image are what `padding` says.
 
+    All values are to be finite: on the CPU several outputs may be computed together, with weights
+    of zero between them, and zero times infinity is no number.
+
     The reverse-mode gradient is this module's own (fast on the CPU, also inside `lax.scan` and
     `lax.map`, of any order) and works under `jit` and `vmap`. Forward mode (`jax.jvp`,
     `jax.linearize`) is not available, except for 1×1 kernels, as for every `jax.custom_vjp`.

@@ -46,7 +46,8 @@ def resample(
 
     out[i, j] = Σ image[⌊y⌋ + a, ⌊x⌋ + b] · w(a − {y}) · w(b − {x}) over whole a and b, where
     (y, x) = coordinates[:, i, j] and {·} is the fractional part. Whole coordinates give the pixels
-    back bit for bit, whatever the options. All channels of a position are fetched at once.
+    back bit for bit, whatever the options, where all of them are finite. All channels of a position
+    are fetched at once.
 
     - order "nearest": w(t) = 1 for −½ < t ≤ ½; halves go down and to the right. Any dtype.
     - order "bilinear": w(t) = max(0, 1 − |t|).
