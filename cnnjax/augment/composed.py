@@ -174,14 +174,9 @@ def scene(options: Mapping[str, Any]) -> Callable:
     full, with_photographs = told.pop("full", 1.0), told.pop("photographs", False)
     if not isinstance(with_photographs, bool):
         raise ValueError(f"photographs={with_photographs!r}: expected true or false")
-    _check_full(full)
+    scenes.check_full(full)
     show = _in_photographs if with_photographs else scenes.in_scene
     return functools.partial(show, full=full, randomisation=scenes.Randomisation(**told))
-
-
-def _check_full(full: Any) -> None:
-    if not _fits(full, int | float) or not 0 < full <= 1:
-        raise ValueError(f"full={full!r}: expected a number in (0, 1]")
 
 
 def scene_fields() -> list[str]:

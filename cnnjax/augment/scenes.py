@@ -122,6 +122,19 @@ class Composition(NamedTuple):
     motion: Motion
 
 
+def check_full(full: object) -> None:
+    """Refuses what cannot be the brightness from which on an object hides everything.
+
+    Args:
+      full: As in `mask_of`.
+
+    Raises:
+      ValueError: It is not a number in (0, 1].
+    """
+    if not isinstance(full, int | float | np.number) or not 0 < full <= 1:
+        raise ValueError(f"full={full!r}: expected a number in (0, 1]")
+
+
 def mask_of(image: Image, *, full: Number = 1.0) -> Float[Array, "height width"]:
     """Gives the opacity of an object on a black ground: α = min(1, max over channels / full).
 
@@ -140,8 +153,7 @@ def mask_of(image: Image, *, full: Number = 1.0) -> Float[Array, "height width"]
     >>> mask_of(jnp.array([[[0.0, 0.1], [0.2, 0.3]]]), full=0.2).tolist()
     [[0.5, 1.0]]
     """
-    if not 0 < full <= 1:
-        raise ValueError(f"full={full!r}: expected a number in (0, 1]")
+    check_full(full)
     return jnp.minimum(jnp.max(floats(image), axis=-1) / full, 1.0)
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnjax.features.moments import Images
-from cnnjax.ops.pixels import floats
+from cnnjax.ops.pixels import floats, single
 
 # L2-Hys: what keeps an empty block from dividing by zero, and where single values are cut.
 EPSILON = 1e-5
@@ -59,7 +59,7 @@ def hog(
     _check(images.shape, orientations, cell, block)
     images = floats(images, "images")
     # ε² is 0 in half precision.
-    down, right = _gradient(images.astype(jnp.promote_types(images.dtype, jnp.float32)))
+    down, right = _gradient(single(images))
     magnitude = _length(down, right)
     part = _orientation(down, right, orientations)
     cells = _histograms(magnitude, part, orientations, cell)

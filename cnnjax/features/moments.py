@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from cnnjax.ops.pixels import single
+
 Images = Float[Array | np.ndarray, "batch height width channels"]
 
 
@@ -51,9 +53,7 @@ def moments(images: Images) -> Moments:
         raise ValueError(
             f"images of shape {images.shape}: expected (batch, height, width, channels)"
         )
-    images = jnp.asarray(images)
-    # Sums over an image leave half precision.
-    ink = jnp.sum(images, axis=-1, dtype=jnp.promote_types(images.dtype, jnp.float32))
+    ink = jnp.sum(single(images), axis=-1)  # sums over an image leave half precision
     _, height, width = ink.shape
     middle = np.array([(height - 1) / 2, (width - 1) / 2], np.float32)
     # Positions are taken from the middle of the canvas: smaller numbers, smaller rounding errors.

@@ -27,6 +27,7 @@ from jaxtyping import Array, Float
 
 from cnnjax.ops.blocking import fold, images_at_once, outputs_at_once, widen
 from cnnjax.ops.groups import each_by_itself, group_by_group, in_turn, seen_by_weights
+from cnnjax.ops.pixels import single
 from cnnjax.ops.windows import Padding, Pairs, PerAxis, explicit_padding, output_size, pad, span
 from cnnjax.ops.windows import per_axis as _per_axis
 
@@ -116,9 +117,8 @@ def _correlate(x: Array, kernel: Array, geometry: _Geometry) -> Array:
     size, window = x.shape[1:-1], kernel.shape[:-2]
     out = _out_space(size, window, geometry)
     if each_by_itself(geometry.groups, x.shape[-1], kernel.shape[-1], window):
-        exact = jnp.promote_types(x.dtype, jnp.float32)  # for the sum of many products
-        met = seen_by_weights(x.astype(exact), window, out, *geometry[:4])
-        weights = kernel.reshape(-1, kernel.shape[-1]).astype(exact)
+        met = seen_by_weights(single(x), window, out, *geometry[:4])
+        weights = single(kernel.reshape(-1, kernel.shape[-1]))
         total = reduce(jnp.add, (pixels * row for pixels, row in zip(met, weights, strict=True)))
         return total.astype(x.dtype)
     if in_turn(geometry.groups):
@@ -205,10 +205,9 @@ def _kernel_gradient(
         x, gradient = part
         return total + _gradient_at_once(x, gradient, window, geometry), None
 
-    exact = jnp.promote_types(x.dtype, jnp.float32)
-    zero = jnp.zeros((*window, x.shape[-1] // geometry.groups, gradient.shape[-1]), exact)
+    zero = jnp.zeros((*window, x.shape[-1] // geometry.groups, gradient.shape[-1]), x.dtype)
     cut = lambda array: array.reshape(-1, images, *array.shape[1:])  # noqa: E731
-    return lax.scan(add, zero, (cut(x), cut(gradient)))[0].astype(x.dtype)
+    return lax.scan(add, single(zero), (cut(x), cut(gradient)))[0].astype(x.dtype)
 
 
 def _gradient_at_once(

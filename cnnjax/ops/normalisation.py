@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from cnnjax.ops.pixels import single
 from cnnjax.ops.pooling import strided_slices
 from cnnjax.ops.windows import Pairs, PerAxis, pad, per_axis
 
@@ -52,7 +53,7 @@ def local_response_normalise(
         raise ValueError(f"bias={bias}: expected a number > 0")
     x = jnp.asarray(x)
     half = size // 2
-    exact = x.astype(jnp.promote_types(x.dtype, jnp.float32))  # squares leave half precision
+    exact = single(x)  # squares leave half precision
     energy = jnp.pad(jnp.square(exact), ((0, 0),) * (x.ndim - 1) + ((half, half),))
     total = reduce(jnp.add, strided_slices(energy, x.ndim - 1, size, 1))
     return (exact * (bias + alpha * total) ** -beta).astype(x.dtype)
@@ -122,7 +123,7 @@ def local_contrast_normalise(
         raise ValueError(f"epsilon={epsilon}: expected a number > 0")
     filters = [_gaussian(n, n / 4 if deviation is None else deviation) for n in windows]
     # ε² is 0 in half precision.
-    exact = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    exact = single(x)
     centred = exact - _smooth(exact, filters)
     # The floor is put under the square: the root of 0 has an infinite slope.
     contrast = jnp.sqrt(jnp.maximum(_smooth(jnp.square(centred), filters), epsilon**2))

@@ -46,6 +46,23 @@ def floats(
     return values
 
 
+def single(values: Float[Array | np.ndarray, "*shape"]) -> Float[Array, "*shape"]:
+    """Gives floats in single precision at least, for sums that half precision cannot hold.
+
+    Args:
+      values: Floats of any precision.
+
+    Returns:
+      The same values, in float32 where they were less.
+
+    >>> import numpy as np
+    >>> single(np.ones(2, np.float16)).dtype, single(np.ones(2, np.float32)).dtype
+    (dtype('float32'), dtype('float32'))
+    """
+    values = jnp.asarray(values)
+    return values.astype(jnp.promote_types(values.dtype, jnp.float32))
+
+
 def whole(values: Float[Array | np.ndarray, "*shape"]) -> UInt32[Array, "*shape"]:
     """Gives whole numbers as unsigned integers: the mantissa of 2²³ + v.
 

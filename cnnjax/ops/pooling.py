@@ -18,7 +18,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from cnnjax.ops.blocking import CACHED, LANES
-from cnnjax.ops.pixels import floats
+from cnnjax.ops.pixels import floats, single
 from cnnjax.ops.windows import (
     Padding,
     Pairs,
@@ -231,7 +231,7 @@ def average_pool(
     """
     x = floats(x, "x")
     windows, strides, pairs = prepare(x, window, stride, padding)
-    total = _over_windows(_total, pad(_exact(x), pairs, padding), windows, strides)
+    total = _over_windows(_total, pad(single(x), pairs, padding), windows, strides)
     space = x.shape[1:-1]
     every = (
         _counts(size, pixels, step, pair, padding)
@@ -273,15 +273,10 @@ def l2_pool(
     """
     x = floats(x, "x")
     windows, strides, pairs = prepare(x, window, stride, padding)
-    total = _over_windows(_total, jnp.square(pad(_exact(x), pairs, padding)), windows, strides)
+    total = _over_windows(_total, jnp.square(pad(single(x), pairs, padding)), windows, strides)
     # The square root is kept away from 0, where its slope is infinite, on both sides of the choice.
     positive = total > 0
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, total, 1)), 0).astype(x.dtype)
-
-
-def _exact(x: Array) -> Array:
-    """For sums: those of a few hundred numbers in half precision have no right digit left."""
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 def subsample(

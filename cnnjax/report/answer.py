@@ -194,11 +194,8 @@ def _families(study: reading.Study) -> Markup:
     """What each family's best row gets and costs, on average over the transformations."""
     parts = []
     for dataset, own in reading.by_data(study):
-        areas = _areas(own)
-        overall = areas.loc[
-            areas["transformation"] == "", ["entry", "transformed", "transformed_half"]
-        ]
-        rows = own.routes.merge(overall, on="entry")
+        got = reading.overall(own)[["transformed", "transformed_half"]]
+        rows = own.routes.merge(got, left_on="entry", right_index=True)
         best = rows[rows["entry"].isin(reading.best_of_families(own).values())]
         if len(best) < 2:
             continue

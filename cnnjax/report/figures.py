@@ -294,14 +294,14 @@ def _strengths(study: reading.Study, trained: pd.DataFrame, path: Path) -> Drawi
             routes[["accuracy", "accuracy_half"]],
         )
     ]
-    overall = study.areas[~study.areas["initial"] & (study.areas["transformation"] == "")]
+    overall = reading.overall(study)
     if len(overall):
         panels.append(
             panel(
                 "Transformed",
                 "accuracy in %, mean over transformations",
                 "accuracy averaged over transformations against the strength of the distortions",
-                overall.set_index("entry")[["transformed", "transformed_half"]],
+                overall[["transformed", "transformed_half"]],
             )
         )
     return plotting.compose(panels, path, legend=list(entries.items()), size=(400, 286))
@@ -312,10 +312,9 @@ def _costs(
 ) -> Drawing | None:
     if len(study.routes) < 3:
         return None
-    areas = study.areas
-    overall = areas[~areas["initial"].astype(bool) & (areas["transformation"] == "")]
+    overall = reading.overall(study)
     if len(overall):
-        got = overall.set_index("entry")[["transformed", "transformed_half"]]
+        got = overall[["transformed", "transformed_half"]]
         y_label = "accuracy in %, mean over transformations"
     else:
         got = study.routes.set_index("entry")[["accuracy", "accuracy_half"]]

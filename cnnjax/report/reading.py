@@ -186,6 +186,12 @@ def at_full_size(study: Study) -> pd.DataFrame:
     return study.measured[study.measured["train_size"] == study.measured["entry"].map(largest)]
 
 
+def overall(study: Study) -> pd.DataFrame:
+    """Returns what trained entries get on average over all transformations: `areas`, by entry."""
+    rows = study.areas[~study.areas["initial"].astype(bool)]
+    return rows[rows["transformation"] == ""].set_index("entry")
+
+
 def best_of_families(study: Study) -> dict[str, str]:
     """Returns each family's entry with the highest accuracy, averaged over the transformations.
 
@@ -200,12 +206,11 @@ def best_of_families(study: Study) -> dict[str, str]:
       Entry by family, in the order of the page; of equals the first.
     """
     routes = study.routes.set_index("entry")
-    trained = study.areas[~study.areas["initial"].astype(bool)]
-    overall = trained[trained["transformation"] == ""].set_index("entry")["transformed"]
+    transformed = overall(study)["transformed"]
     score = routes["validation_accuracy" if study.judge == "validation" else "accuracy"]
     best = {}
     for family, rows in routes.groupby("family", sort=False):
-        scores = rows.index.to_series().map(overall)
+        scores = rows.index.to_series().map(transformed)
         scores = scores if scores.notna().any() else score[rows.index]
         best[str(family)] = str(rows.index[int(np.nanargmax(scores.to_numpy(float)))])
     return best
