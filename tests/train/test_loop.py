@@ -113,6 +113,26 @@ def test_a_stopped_run_resumes_with_the_same_bits(tmp_path, number):
     jax.tree.map(np.testing.assert_array_equal, whole.states, resumed.states)
 
 
+@pytest.mark.parametrize(("seconds", "expected"), [(0.0, None), (1e9, [STEPS])])
+def test_a_checkpoint_is_written_as_often_as_is_asked_for(tmp_path, seconds, expected):
+    class Counting(train.Checkpoints):
+        def save(self, step, tree):
+            saved.append(step)
+            super().save(step, tree)
+
+    saved, reported = [], []
+    checkpoints = Counting(tmp_path / "group")
+    trained(
+        toy.hypers(1),
+        checkpoints=checkpoints,
+        checkpoint_seconds=seconds,
+        report=lambda progress: reported.append(progress.step),
+    )
+    checkpoints.close()
+    assert len(reported) > 1
+    assert saved == (expected or reported)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_in_the_last_save_is_not_lost(tmp_path, number):
     class Slow(train.Checkpoints):

@@ -107,19 +107,10 @@ def test_a_mixture_of_strength_0_trains_as_no_mixture(name):
     assert not np.allclose(*ws)
 
 
-def test_adamw_is_optax_adamw():
-    steps = 5
-    recipe = toy.recipe(steps, batch_size=24, name="adamw", schedule="cosine")
-    hyper = one(toy.hypers(learning_rate=0.01, weight_decay=0.3))
-    state, _ = run(recipe, start(recipe, hyper), hyper, steps)
-
+def optax_weights(reference, before, steps):
+    """The kernel after `steps` updates on all examples by an optimiser of Optax's own."""
     images, labels = toy.examples()
-    params = start(recipe, hyper).variables["params"]
-    reference = optax.adamw(
-        optax.cosine_decay_schedule(0.01, steps),
-        weight_decay=0.3,
-        mask={"w": True, "b": False},
-    )
+    params = before.variables["params"]
     moments = reference.init(params)
 
     def loss(params):
@@ -129,7 +120,34 @@ def test_adamw_is_optax_adamw():
     for _ in range(steps):
         change, moments = reference.update(jax.grad(loss)(params), moments, params)
         params = optax.apply_updates(params, change)
-    np.testing.assert_allclose(state.variables["params"]["w"], params["w"], atol=2e-6)
+    return params["w"]
+
+
+def test_adamw_is_optax_adamw():
+    steps = 5
+    recipe = toy.recipe(steps, batch_size=24, name="adamw", schedule="cosine")
+    hyper = one(toy.hypers(learning_rate=0.01, weight_decay=0.3))
+    state, _ = run(recipe, start(recipe, hyper), hyper, steps)
+
+    reference = optax.adamw(
+        optax.cosine_decay_schedule(0.01, steps),
+        weight_decay=0.3,
+        mask={"w": True, "b": False},
+    )
+    expected = optax_weights(reference, start(recipe, hyper), steps)
+    np.testing.assert_allclose(state.variables["params"]["w"], expected, atol=2e-6)
+
+
+def test_sgd_is_optax_sgd_with_momentum():
+    steps = 5
+    recipe = toy.recipe(steps, batch_size=24, momentum=0.9)
+    hyper = one(toy.hypers(learning_rate=0.2))
+    state, _ = run(recipe, start(recipe, hyper), hyper, steps)
+    np.testing.assert_allclose(
+        state.variables["params"]["w"],
+        optax_weights(optax.sgd(0.2, momentum=0.9), start(recipe, hyper), steps),
+        atol=2e-6,
+    )
 
 
 def data_of(hyper, labels=None):
@@ -177,6 +195,81 @@ def test_label_noise_replaces_the_share_that_is_asked_for(share):
     # The new class is drawn evenly, so a third of the replaced labels falls back on the old one.
     counts = np.bincount(noisy, minlength=3) / 30_000
     np.testing.assert_allclose(counts, [1 - share * 2 / 3, share / 3, share / 3], atol=0.01)
+
+
+def test_examples_that_are_seen_are_as_noisy_as_the_others():
+    hyper = one(toy.hypers(label_noise=0.6, train_size=15_000))
+    seen, noisy = map(np.asarray, data_of(hyper, jnp.zeros(30_000, jnp.int32)))
+    np.testing.assert_allclose(
+        [(noisy[seen] > 0).mean(), (noisy[~seen] > 0).mean()], 0.4, atol=0.02
+    )
+
+
+class Recording(toy.Network):
+    """Keeps what it was given, the last step first: its examples, which dropout it would draw."""
+
+    STEPS = 8
+
+    @staticmethod
+    def init(key, x):
+        stats = {"seen": jnp.zeros((Recording.STEPS, 8)), "drawn": jnp.zeros(Recording.STEPS)}
+        return {"params": toy.Network.init(key, x)["params"], "batch_stats": stats}
+
+    @staticmethod
+    def apply(variables, x, train, key):
+        logits, _ = toy.Network.apply(variables, x, False, key)
+        stats, new = (
+            variables["batch_stats"],
+            {"seen": x[:, 0, 0, 0], "drawn": jax.random.uniform(key)},
+        )
+        return logits, {
+            "batch_stats": {name: jnp.roll(stats[name], 1, 0).at[0].set(new[name]) for name in new}
+        }
+
+
+def recorded(augment=None, **numbers):
+    """What a member meets in its steps, first to last; pixel i of the examples is i + 1."""
+    recipe = toy.recipe(Recording.STEPS, augment=augment)._replace(network=Recording)
+    hyper = one(toy.hypers(**numbers))
+    images = np.broadcast_to(np.arange(1, 25, dtype=np.uint8)[:, None, None, None], (24, 2, 2, 1))
+    examples = train.Examples(images, toy.examples().labels)
+    state, _ = run(recipe, start(recipe, hyper), hyper, Recording.STEPS, examples)
+    stats = state.variables["batch_stats"]
+    return np.asarray(stats["seen"])[::-1] * 255 - 1, np.asarray(stats["drawn"])[::-1]
+
+
+@pytest.mark.parametrize("size", [24, 20, 16])
+def test_an_epoch_is_as_many_batches_as_the_members_own_examples_fill(size):
+    batches = np.rint(recorded(train_size=size)[0]).astype(int)
+    seen = set(np.flatnonzero(data_of(one(toy.hypers(train_size=size)))[0]))
+    steps = size // 8
+    epochs = [batches[first : first + steps] for first in range(0, 9 - steps, steps)]
+    for epoch in epochs:
+        assert len(set(epoch.ravel())) == 8 * steps, "no example twice"
+        assert set(epoch.ravel()) <= seen
+    assert len({epoch.tobytes() for epoch in epochs}) == len(epochs), "each shuffled anew"
+
+
+def test_every_step_draws_its_distortion_and_its_dropout_anew():
+    def silence(key, images, labels, strength):
+        return jnp.full_like(images, jax.random.uniform(key))
+
+    distorted, dropped = recorded(augment=silence)
+    assert len(set(distorted[:, 0])) == len(set(dropped)) == Recording.STEPS
+    assert not set((distorted[:, 0] + 1) / 255) & set(dropped)
+    others = recorded(augment=silence, seed=1)
+    assert not set(distorted[:, 0]) & set(others[0][:, 0])
+    assert not set(dropped) & set(others[1])
+
+
+def test_what_several_steps_tell_is_their_mean():
+    recipe, hyper = toy.recipe(3), one(toy.hypers())
+    state, told = start(recipe, hyper), []
+    _, whole = run(recipe, state, hyper, 3)
+    for _ in range(3):
+        state, each = run(recipe, state, hyper, 1)
+        told.append(each)
+    np.testing.assert_allclose(whole, np.mean(told, axis=0), rtol=1e-5)
 
 
 def test_where_a_run_is_cut_makes_no_difference_to_its_bits():
