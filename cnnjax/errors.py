@@ -36,6 +36,7 @@ def choose(kind: str, value: str, options: Iterable[str]) -> str:
     known = list(options)
     if value in known:
         return value
-    near = difflib.get_close_matches(str(value), known, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else "there is none of that name. "
+    lower = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(str(value).lower(), lower, n=1)
+    hint = f"did you mean {lower[near[0]]!r}? " if near else "there is none of that name. "
     raise UserError(f"{kind}={value!r}: {hint}Known: {', '.join(known)}.")

@@ -2,7 +2,7 @@
 
 - "Quick start" holds exactly two `sh` blocks of one line each: the first ends in launch.py without
   arguments, the second in pytest with the test extra; .ci/run holds the second as it stands.
-- The Python that it shows runs, on made-up images.
+- The Python that it shows runs, on made-up images and results.
 - Every `python launch.py …`, every `--flag` and every `python -m cnnjax.…` that the README shows,
   in a block or in a line, is one that the program knows; so is every experiment and every extra.
 
@@ -20,9 +20,10 @@ from collections.abc import Iterator
 
 import jax
 import numpy as np
+import pandas as pd
 import pytest
 
-from cnnjax import platform
+from cnnjax import augment, platform, results
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -148,21 +149,54 @@ def test_every_experiment_exists(path):
     assert (ROOT / path).is_file()
 
 
-def test_the_python_runs():
-    (code,) = [content for language, content in blocks(README) if language == "python"]
+def python_of(title: str) -> list[str]:
+    return [content for language, content in blocks(section(title)) if language == "python"]
+
+
+def made_up() -> dict:
     images = np.random.default_rng(0).random((4, 16, 12, 3)).astype(np.float32)
-    names = {
+    return {
+        "augment": augment,
         "key": jax.random.key(0),
         "image": images[0],
         "images": images,
         "labels": np.arange(4),
+        "boxes": np.array([[4.0, 3, 10, 9]]),
         "strength": 1.0,
     }
+
+
+def test_the_distortions_run():
+    (code,), names = python_of("Distortions"), made_up()
+    images = names["images"]
     exec(code, names)
     for before, after in ((images[0], names["turned"]), (images, names["images"])):
         assert after.shape == before.shape
         assert not np.allclose(after, before, atol=0.1)
         assert 0 <= np.min(after) <= np.max(after) <= 1
+
+
+def test_the_library_is_used_as_shown(tmp_path, monkeypatch, capsys):
+    training, moving, reading = python_of("As a library")
+    names = {"__name__": "shown"}
+    exec(training, names)
+    assert names["curves"][0].accuracy > 0.9
+    assert "0.9" in capsys.readouterr().out
+
+    names = made_up()
+    exec(moving, names)
+    assert names["boxes"].shape == (1, 4)
+    assert not np.array_equal(names["boxes"], made_up()["boxes"])
+
+    columns = {"transformation": "none", "magnitude": 0.0, "status": "done", "route": "mlp"}
+    rows = pd.DataFrame([columns | {"chosen": True, "initial": False, "accuracy": 0.5}] * 2)
+    assert set(rows.columns) <= set(results.SCHEMA)
+    path = tmp_path / "runs" / "invariance" / "results.parquet"
+    path.parent.mkdir(parents=True)
+    rows.to_parquet(path)
+    monkeypatch.chdir(tmp_path)
+    exec(reading, {})
+    assert "0.5" in capsys.readouterr().out
 
 
 def test_every_experiment_is_named():

@@ -17,7 +17,6 @@ from jaxtyping import Array, PRNGKeyArray
 from cnnjax.augment import draw
 from cnnjax.augment.draw import Image, NewImage, Range, Scalar
 from cnnjax.ops.one_by_one import one_by_one
-from cnnjax.ops.pixels import floats
 
 # Standard deviations after which the Gaussian is cut off, as scipy.ndimage has it.
 TRUNCATE = 4.0
@@ -59,7 +58,7 @@ def gaussian_blur(
     distance = np.arange(-radius, radius + 1)
     weights = jnp.exp(-0.5 * (distance / deviation) ** 2)
     weights = weights / jnp.sum(weights)
-    return _correlate_separably(floats(image), weights)
+    return _correlate_separably(draw.float_image(image), weights)
 
 
 def motion_blur(
@@ -104,7 +103,7 @@ def motion_blur(
     rows = jnp.maximum(0, 1 - jnp.abs(-jnp.sin(turn) * along[:, None] - offset))
     columns = jnp.maximum(0, 1 - jnp.abs(jnp.cos(turn) * along[:, None] - offset))
     weights = jnp.einsum("pi,pj->ij", rows, columns, precision="highest") / points
-    return _correlate(floats(image), weights.astype(jnp.float32))
+    return _correlate(draw.float_image(image), weights.astype(jnp.float32))
 
 
 def _correlate_separably(image: Array, weights: Array) -> Array:

@@ -13,7 +13,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from cnnjax.augment import draw
 from cnnjax.augment.draw import Image, NewImage, Number, Range, Scalar
-from cnnjax.ops.pixels import floats, whole
+from cnnjax.ops.pixels import whole
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in grey (ITU-R BT.601)."""
@@ -40,7 +40,7 @@ def sharpen(
     Raises:
       ValueError: `amount` is not a number or a pair (low, high), or falls below −1.
     """
-    image = floats(image)
+    image = draw.float_image(image)
     draw.ends("amount", amount, least=-1)
     a = draw.parameter(key, "amount", amount, neutral=0, strength=strength)
     return _sharpened(image, a)
@@ -85,7 +85,7 @@ def brighten(
     >>> brighten(jax.random.key(0), jnp.full((1, 2, 1), 0.25), offset=0.5).ravel().tolist()
     [0.75, 0.75]
     """
-    image = floats(image)
+    image = draw.float_image(image)
     draw.ends("factor", factor, least=0)
     b = draw.parameter(key, "offset", offset, neutral=0, strength=strength)
     # A key that costs nothing where the factor is a number, and is not drawn.
@@ -112,7 +112,7 @@ def contrast(
     Raises:
       ValueError: `factor` is not a number or a pair (low, high), or is negative.
     """
-    image = floats(image)
+    image = draw.float_image(image)
     draw.ends("factor", factor, least=0)
     f = draw.parameter(key, "factor", factor, neutral=1, strength=strength)
     # Two and a half times as fast as a mean over pixels: rows are added up side by side, and the
@@ -145,7 +145,7 @@ def gamma_contrast(
     Raises:
       ValueError: `gamma` is not a number or a pair (low, high), or is negative.
     """
-    image = floats(image)
+    image = draw.float_image(image)
     draw.ends("gamma", gamma, least=0)
     g = draw.parameter(key, "gamma", gamma, neutral=1, strength=strength)
     # A negative value has no power, and a strength above 1 may make the exponent negative.
@@ -172,7 +172,7 @@ def invert(
     Raises:
       ValueError: `probability` is not a number in [0, 1].
     """
-    image = floats(image)
+    image = draw.float_image(image)
     draw.ends("probability", probability, least=0, most=1)
     return _result(image, jax.random.uniform(key) >= probability * strength, 1 - image)
 
@@ -200,7 +200,7 @@ def hue(
     Reference:
       Smith: Color gamut transform pairs. SIGGRAPH 1978.
     """
-    image = floats(image)
+    image = draw.float_image(image)
     angle = draw.parameter(key, "degrees", degrees, neutral=0, strength=strength)
     if image.shape[-1] != 3:
         return image
@@ -242,7 +242,7 @@ def saturation(
     Raises:
       ValueError: `factor` is not a number or a pair (low, high), or is negative.
     """
-    image = floats(image)
+    image = draw.float_image(image)
     draw.ends("factor", factor, least=0)
     f = draw.parameter(key, "factor", factor, neutral=1, strength=strength)
     if image.shape[-1] != 3:
@@ -269,7 +269,7 @@ def channel_shuffle(
     Raises:
       ValueError: `probability` is not a number in [0, 1].
     """
-    image = floats(image)
+    image = draw.float_image(image)
     draw.ends("probability", probability, least=0, most=1)
     numbers = jax.random.uniform(key, (1 + image.shape[-1],))
     happens = numbers[0] < probability * strength
@@ -293,7 +293,7 @@ def grey(
     Raises:
       ValueError: `amount` is not a number or a pair (low, high) in [0, 1].
     """
-    image = floats(image)
+    image = draw.float_image(image)
     draw.ends("amount", amount, least=0, most=1)
     a = draw.parameter(key, "amount", amount, neutral=0, strength=strength)
     if image.shape[-1] != 3:
@@ -322,7 +322,7 @@ def posterise(
     Raises:
       ValueError: `bits` is not a number or a pair (low, high) in [1, 8].
     """
-    image = floats(image)
+    image = draw.float_image(image)
     draw.ends("bits", bits, least=1, most=8)
     kept = draw.parameter(key, "bits", bits, neutral=8, strength=strength)
     dropped = whole(jnp.clip(8 - jnp.round(kept), 0, 7))
@@ -348,7 +348,7 @@ def solarise(
     Raises:
       ValueError: `threshold` is not a number or a pair (low, high) in [0, 1].
     """
-    image = floats(image)
+    image = draw.float_image(image)
     draw.ends("threshold", threshold, least=0, most=1)
     t = draw.parameter(key, "threshold", threshold, neutral=1, strength=strength)
     return _result(image, t == 1, jnp.where(image < t, image, 1 - image))
@@ -374,7 +374,7 @@ def autocontrast(
     Raises:
       ValueError: `amount` is not a number or a pair (low, high) in [0, 1].
     """
-    image = floats(image)
+    image = draw.float_image(image)
     lowest, highest = _extremes(image)
     span = highest - lowest
     stretched = jnp.where(span > 0, (image - lowest) / jnp.where(span > 0, span, 1), image)
@@ -404,7 +404,7 @@ def equalise(
     Raises:
       ValueError: `amount` is not a number or a pair (low, high) in [0, 1].
     """
-    image = floats(image)
+    image = draw.float_image(image)
     return _blended(key, image, _equalised(image), amount, strength)
 
 

@@ -165,7 +165,7 @@ class Distortion:
         self,
         key: PRNGKeyArray,
         images: Float[Array | np.ndarray, "batch *space channels"],
-        labels: Int[Array | np.ndarray, " batch"],
+        labels: Int[Array | np.ndarray, " batch"] | None = None,
         strength: Number | Float[Array, ""] | Float[Array, " batch"] = 1.0,
     ) -> Float[Array, "batch *space channels"]:
         """Distorts a batch.
@@ -174,7 +174,7 @@ class Distortion:
           key: The random key.
           images: (batch, height, width, channels) images, or (batch, length, channels) signals,
             which are shifted, scaled and deformed along their length.
-          labels: The images' classes, for `gentle_labels`.
+          labels: The images' classes, for `gentle_labels`; None will do without them.
           strength: Factor on all ranges, at least 0, may be traced; one for all images or one for
             each.
 
@@ -182,9 +182,13 @@ class Distortion:
           The distorted images.
 
         Raises:
-          ValueError: `images` are neither images nor signals, or the policy turns or shears
-            signals.
+          ValueError: `images` are neither images nor signals, the policy turns or shears signals,
+            or it has `gentle_labels` and there are no labels.
         """
+        if labels is None:
+            if self.gentle_labels:
+                raise ValueError("labels=None: expected the images' classes, for gentle_labels")
+            labels = jnp.zeros(len(images), jnp.int32)
         if images.ndim == 3:
             self._check_signal()
             return self(key, images[:, None], labels, strength)[:, 0]
@@ -248,7 +252,10 @@ class Distortion:
     def _check_signal(self) -> None:
         for name in ("rotation", "shear"):
             if getattr(self, name):
-                raise ValueError(f"{name}={getattr(self, name)}: expected 0 for signals")
+                value = getattr(self, name)
+                raise ValueError(
+                    f"{name}={value}: expected 0 for signals, (batch, length, channels)"
+                )
 
 
 def _turned_back(matrix: Array, field: Array) -> Array:

@@ -5,7 +5,9 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray, Shaped
+
+from cnnjax.ops.pixels import floats
 
 Number = float | int
 Scalar = float | int | np.floating | Float[Array | np.ndarray, ""]
@@ -14,6 +16,42 @@ Range = Number | tuple[Number, Number]
 
 Image = Float[Array | np.ndarray, "height width channels"]
 NewImage = Float[Array, "height width channels"]
+
+
+def one_image(
+    values: Shaped[Array | np.ndarray, "*shape"],
+) -> Shaped[Array, "height width channels"]:
+    """Gives an image as it is, of whatever type, and refuses a batch or a plane without channels.
+
+    Args:
+      values: (height, width, channels).
+
+    Returns:
+      The same, as an array.
+
+    Raises:
+      ValueError: It has more axes or fewer.
+    """
+    return _of_axes(3, values, "image", "(height, width, channels)")
+
+
+def float_image(values: Shaped[Array | np.ndarray, "*shape"]) -> NewImage:
+    """Gives an image of floats as it is; see `one_image` and `ops.pixels.floats`."""
+    return floats(one_image(values))
+
+
+def float_signal(values: Shaped[Array | np.ndarray, "*shape"]) -> Float[Array, "length channels"]:
+    """Gives a signal of floats as it is, and refuses a batch or one without channels."""
+    return floats(_of_axes(2, values, "signal", "(length, channels)"), "signal")
+
+
+def _of_axes(axes: int, values: Array | np.ndarray, name: str, expected: str) -> Array:
+    values = jnp.asarray(values)
+    if values.ndim != axes:
+        raise ValueError(
+            f"{name} of shape {values.shape}: expected {expected}; jax.vmap takes a batch"
+        )
+    return values
 
 
 def parameter(
@@ -52,7 +90,7 @@ def ends(
 
     Args:
       name: The parameter's name, for the message.
-      value: A number or a pair (low, high).
+      value: A number or a pair (low, high), also as an array.
       least: The smallest value that is allowed.
       most: The largest one.
 
@@ -62,17 +100,25 @@ def ends(
     Raises:
       ValueError: Not a finite number or a pair of them in [least, most] with low ≤ high.
     """
+    if isinstance(value, jax.core.Tracer):
+        raise ValueError(f"{name}: expected numbers; of all arguments `strength` may be traced")
+    if isinstance(value, jax.Array | np.ndarray):
+        value = np.asarray(value).tolist()
     pair = value if isinstance(value, tuple | list) else (value, value)
     numbers = len(pair) == 2 and all(isinstance(end, int | float | np.number) for end in pair)
     if not (numbers and all(map(math.isfinite, pair)) and least <= pair[0] <= pair[1] <= most):
         bounds = " of finite numbers"
         if (least, most) != (-np.inf, np.inf):
             bounds = f" within [{least:g}, {most:g}{']' if math.isfinite(most) else ')'}"
-        raise ValueError(f"{name}={value!r}: expected a number or a pair (low, high){bounds}")
+        raise ValueError(
+            f"{name}={value!r}: expected a number or a pair (low, high){bounds}, low ≤ high"
+        )
     return float(pair[0]), float(pair[1])
 
 
 def check_fill(fill: Scalar) -> None:
     """Refuses a `fill` outside [0, 1], as one on the scale of 255 is."""
-    if isinstance(fill, int | float | np.floating) and not 0 <= fill <= 1:
+    if isinstance(fill, tuple | list) or (
+        isinstance(fill, int | float | np.floating) and not 0 <= fill <= 1
+    ):
         raise ValueError(f"fill={fill!r}: expected a number within [0, 1]")

@@ -122,7 +122,13 @@ def _checked(images: Batch, targets: Targets, alpha: Number) -> tuple[Array, Arr
         raise ValueError(f"alpha={alpha!r}: expected a number above 0")
     if len(images) != len(targets):
         raise ValueError(f"targets: expected {len(images)}, one for each image; got {len(targets)}")
-    return floats(images, "images"), floats(targets, "targets")
+    targets = jnp.asarray(targets)
+    if targets.ndim != 2 or not jnp.issubdtype(targets.dtype, jnp.floating):
+        raise ValueError(
+            f"targets of type {targets.dtype} and shape {targets.shape}: expected distributions "
+            "over the classes, such as jax.nn.one_hot(labels, classes)"
+        )
+    return floats(images, "images"), targets
 
 
 MIXTURES: dict[str, Callable[..., Mixed] | None] = {

@@ -19,15 +19,14 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Array, Float, Num, Shaped
 
-from cnnjax.augment.draw import Image, Number, check_fill
-from cnnjax.ops.pixels import floats
+from cnnjax.augment.draw import Image, Number, check_fill, float_image
 from cnnjax.ops.resample import resample
 
-Points = Float[Array | np.ndarray, "count 2"]
+Points = Num[Array | np.ndarray, "count 2"]
 NewPoints = Float[Array, "count 2"]
-Boxes = Float[Array | np.ndarray, "count 4"]
+Boxes = Num[Array | np.ndarray, "count 4"]
 NewBoxes = Float[Array, "count 4"]
 Mask = Shaped[Array | np.ndarray, "height width"]
 
@@ -129,9 +128,9 @@ def move_image(
       ValueError: An option is not known, `fill` is outside [0, 1], the image is not of floats, or
         the motion was drawn for another size.
     """
+    image = float_image(image)
     _check_size("image", image.shape[:2], motion)
     check_fill(fill)
-    image = floats(image)
     result = resample(image, _sources(motion), order=order, border=border, fill=fill)
     return jnp.clip(result, 0, 1) if order == "bicubic" else result
 
@@ -173,8 +172,15 @@ def move_points(points: Points, motion: Motion) -> NewPoints:
     Returns:
       Where they go, in pixels; it may be off the canvas. NaN for a point that a perspective puts
       behind its horizon, where nothing is shown.
+
+    Raises:
+      ValueError: `points` are not pairs.
     """
-    y, x = jnp.asarray(points)[:, 0], jnp.asarray(points)[:, 1]
+    if jnp.ndim(points) != 2 or jnp.shape(points)[1] != 2:
+        raise ValueError(f"points of shape {jnp.shape(points)}: expected (count, 2)")
+    # Whole numbers and half precision would not hold where points go.
+    exact = jnp.result_type(points, jnp.float32, *motion.steps)
+    y, x = jnp.asarray(points, exact).T
     for step in reversed(motion.steps):
         if step.ndim == 2:
             *places, depth = _rows(_inverse(step), y, x)

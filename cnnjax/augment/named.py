@@ -165,7 +165,8 @@ def build(name: str, /, **ranges) -> Callable | None:
         five, of `Randomisation` for "scenes"; operations with their options for the last three.
 
     Returns:
-      The policy, to be called as `policy(key, images, labels, strength)`, or None for "none".
+      The policy, to be called as `policy(key, images, labels, strength)`, or None for "none". It is
+      a frozen dataclass: `dataclasses.replace(build("randaugment"), rounds=3)` gives another.
 
     Raises:
       UserError: The name or a range is not known, or a range is not valid.

@@ -7,7 +7,6 @@ from jaxtyping import Array, PRNGKeyArray
 
 from cnnjax.augment import draw
 from cnnjax.augment.draw import Image, NewImage, Range, Scalar
-from cnnjax.ops.pixels import floats
 
 # Cells that a coarse grid has at least along each axis, as in imgaug: with a single cell an image
 # would be white all over.
@@ -43,7 +42,7 @@ def additive_gaussian_noise(
     sigma = draw.parameter(own_key, "deviation", deviation, neutral=0.0, strength=strength)
     # The drawing is what takes the time, so that every number drawn serves two values, half of its
     # bits each; in long rows, since of three channels only three could be drawn at once.
-    values = floats(image).reshape(-1)
+    values = draw.float_image(image).reshape(-1)
     half = -(-values.size // 2)
     bits = jax.random.bits(noise_key, (half,), jnp.uint32)
 
@@ -75,7 +74,7 @@ def salt(
     Raises:
       ValueError: `fraction` is not a range within [0, 1].
     """
-    image = floats(image)
+    image = draw.float_image(image)
     return jnp.where(_chosen(key, image, fraction, strength), 1.0, image).astype(image.dtype)
 
 
@@ -96,7 +95,7 @@ def pepper(
     Raises:
       ValueError: `fraction` is not a range within [0, 1].
     """
-    image = floats(image)
+    image = draw.float_image(image)
     return jnp.where(_chosen(key, image, fraction, strength), 0.0, image).astype(image.dtype)
 
 
@@ -143,14 +142,16 @@ def coarse_salt(
     probability = draw.parameter(keys[0], "fraction", fraction, neutral=0.0, strength=strength)
     fineness = draw.parameter(keys[1], "size_fraction", size_fraction, neutral=0.0)
     # The finest grid is drawn; a coarser one uses its first cells.
-    grid = tuple(max(round(finest * n), min(FEWEST_CELLS, n)) for n in image.shape[:2])
+    grid = tuple(
+        max(round(finest * n), min(FEWEST_CELLS, n)) for n in draw.float_image(image).shape[:2]
+    )
     cells = jax.random.uniform(keys[2], grid) < probability
     rows, columns = (
         _cell_of_pixel(n, most, fineness) for n, most in zip(image.shape[:2], grid, strict=True)
     )
     # Products with one-hot matrices: gathering is slower.
     white = (rows @ cells.astype(jnp.float32) @ columns.T)[..., None] > 0.5
-    return jnp.where(white, 1.0, floats(image)).astype(image.dtype)
+    return jnp.where(white, 1.0, draw.float_image(image)).astype(image.dtype)
 
 
 def _cell_of_pixel(size: int, most: int, fineness: Array) -> Array:
@@ -224,7 +225,7 @@ def jpeg(
     draw.ends("quality", quality, least=1, most=100)
     drawn = draw.parameter(key, "quality", quality, neutral=100.0, strength=strength)
     whole = jnp.clip(jnp.round(drawn), 1, 100).astype(jnp.int32)
-    levels = jnp.round(255 * floats(image).astype(jnp.float32))
+    levels = jnp.round(255 * draw.float_image(image).astype(jnp.float32))
     colour = image.shape[-1] == 3
     if colour:
         # Cb and Cr are centred on 0 here; only Y is moved.

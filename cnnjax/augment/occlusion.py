@@ -10,7 +10,6 @@ from jaxtyping import Array, PRNGKeyArray
 
 from cnnjax.augment import draw
 from cnnjax.augment.draw import Image, NewImage, Number, Range, Scalar
-from cnnjax.ops.pixels import floats
 from cnnjax.ops.stored import stored
 
 # How many sums of pixels a program adds up slice by slice, before it reduces the rest.
@@ -56,12 +55,13 @@ def cutout(
     keys = jax.random.split(key, 3)
     part = draw.parameter(keys[0], "fraction", fraction, neutral=0.0, strength=strength)
     fill = draw.parameter(keys[1], "value", value, neutral=0.0)
+    image = draw.float_image(image)
     sizes = np.array(image.shape[:2])
     side = jnp.round(part * min(image.shape[:2])).astype(jnp.int32)
     centre = jnp.floor(jax.random.uniform(keys[2], (2,)) * sizes).astype(jnp.int32)
     row, column = (jnp.arange(n) - c + side // 2 for n, c in zip(sizes, centre, strict=True))
     inside = ((row >= 0) & (row < side))[:, None] & ((column >= 0) & (column < side))
-    return jnp.where(inside[..., None], fill, floats(image)).astype(image.dtype)
+    return jnp.where(inside[..., None], fill, image).astype(image.dtype)
 
 
 def emboss(
@@ -97,7 +97,7 @@ def emboss(
     alpha_key, relief_key = jax.random.split(key)
     share = draw.parameter(alpha_key, "alpha", alpha, neutral=0.0, strength=strength)
     depth = draw.parameter(relief_key, "relief", relief, neutral=0.0)
-    return _embossed(floats(image), share, depth)
+    return _embossed(draw.float_image(image), share, depth)
 
 
 def _embossed(image: Array, share: Array, depth: Array) -> Array:
@@ -165,10 +165,11 @@ def superpixel(
         raise ValueError(f"compactness={compactness}: expected a number above 0")
     own_key, segment_key = jax.random.split(key)
     chance = draw.parameter(own_key, "probability", probability, neutral=0.0, strength=strength)
+    image = draw.float_image(image)
     height, width, channels = image.shape
     cell = _cell(height, width, segments)
     grid = (-(-height // cell[0]), -(-width // cell[1]))
-    colour = _by_cell(floats(image).astype(jnp.float32), cell, grid)
+    colour = _by_cell(image.astype(jnp.float32), cell, grid)
     position = _by_cell(np.moveaxis(np.mgrid[:height, :width], 0, -1), cell, grid)
     position = jnp.asarray(position * (compactness / np.sqrt(cell[0] * cell[1])), jnp.float32)
     counts = _by_cell(np.ones((height, width, 1)), cell, grid, mode="constant")

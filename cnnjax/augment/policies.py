@@ -37,7 +37,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from cnnjax.augment.draw import Image, Number, Scalar
+from cnnjax.augment.draw import Image, Number, Scalar, one_image
 from cnnjax.augment.mixing import symmetric_beta
 from cnnjax.augment.motion import Motion, compose, move_image
 from cnnjax.ops.pixels import floats
@@ -46,7 +46,7 @@ from cnnjax.ops.stored import stored
 # Images (batch, height, width, channels) or signals (batch, length, channels).
 Images = Float[Array | np.ndarray, "batch *size channels"]
 NewImages = Float[Array, "batch *new_size channels"]
-Labels = Int[Array | np.ndarray, " batch"]
+Labels = Int[Array | np.ndarray, " batch"] | None
 Strength = Scalar | Float[Array, " batch"]
 
 
@@ -85,8 +85,12 @@ def move(
     (28, 28, 1)
     """
     motions: list[Motion] = []
-    size = (image.shape[0], image.shape[1])
+    size = one_image(image).shape[:2]
+    if not isinstance(draws, tuple | list):
+        raise ValueError(f"draws={draws!r}: expected a tuple of `draw_rotate` and its like")
     for each, draw in zip(jax.random.split(key, max(len(draws), 1)), draws, strict=False):
+        if "size" not in inspect.signature(draw).parameters:
+            raise ValueError(f"draws: expected `draw_rotate` and its like; got {_name(draw)}")
         motions.append(draw(each, size, strength=strength))
         size = motions[-1].new_size
     return move_image(image, compose(motions), order=order, border=border, fill=fill)
@@ -103,14 +107,15 @@ class Sequence:
     operations: tuple
 
     def __call__(
-        self, key: PRNGKeyArray, images: Images, labels: Labels, strength: Strength = 1.0
+        self, key: PRNGKeyArray, images: Images, labels: Labels = None, strength: Strength = 1.0
     ) -> NewImages:
         """Distorts a batch.
 
         Args:
           key: The random key.
           images: Floats in [0, 1]; or signals, of any amplitude.
-          labels: The images' classes; operations do not look at them, other policies may.
+          labels: The images' classes, or None: operations do not look at them, and of the named
+            policies only `ciresan` does.
           strength: One for all images or one for each.
 
         Returns:
@@ -134,7 +139,7 @@ class OneOf:
     operations: tuple
 
     def __call__(
-        self, key: PRNGKeyArray, images: Images, labels: Labels, strength: Strength = 1.0
+        self, key: PRNGKeyArray, images: Images, labels: Labels = None, strength: Strength = 1.0
     ) -> NewImages:
         """Distorts a batch; see `Sequence` for the arguments.
 
@@ -148,7 +153,7 @@ class OneOf:
         order = jax.random.permutation(shuffle_key, share * count)
         # Where no image is left, the first one stands in; its second result is dropped.
         taken = jnp.where(order < batch, order, 0).reshape(count, share)
-        images, labels = jnp.asarray(images), jnp.asarray(labels)
+        images, labels = jnp.asarray(images), _classes(labels, batch)
         strengths = jnp.broadcast_to(jnp.asarray(strength, jnp.float32), (batch,))
         parts = [
             _apply(operation, each, images[places], labels[places], strengths[places])
@@ -188,7 +193,7 @@ class SomeOf:
             )
 
     def __call__(
-        self, key: PRNGKeyArray, images: Images, labels: Labels, strength: Strength = 1.0
+        self, key: PRNGKeyArray, images: Images, labels: Labels = None, strength: Strength = 1.0
     ) -> NewImages:
         """Distorts a batch; see `Sequence` for the arguments."""
         batch, count = len(images), len(self.operations)
@@ -221,7 +226,7 @@ class RandAugment:
         _check_count("rounds", self.rounds)
 
     def __call__(
-        self, key: PRNGKeyArray, images: Images, labels: Labels, strength: Strength = 1.0
+        self, key: PRNGKeyArray, images: Images, labels: Labels = None, strength: Strength = 1.0
     ) -> NewImages:
         """Distorts a batch; see `Sequence` for the arguments."""
         one_round = OneOf(self.operations)
@@ -247,7 +252,7 @@ class TrivialAugment:
     operations: tuple
 
     def __call__(
-        self, key: PRNGKeyArray, images: Images, labels: Labels, strength: Strength = 1.0
+        self, key: PRNGKeyArray, images: Images, labels: Labels = None, strength: Strength = 1.0
     ) -> NewImages:
         """Distorts a batch; see `Sequence` for the arguments."""
         strength_key, key = jax.random.split(key)
@@ -284,7 +289,7 @@ class AugMix:
             raise ValueError(f"alpha={self.alpha!r}: expected a number above 0")
 
     def __call__(
-        self, key: PRNGKeyArray, images: Images, labels: Labels, strength: Strength = 1.0
+        self, key: PRNGKeyArray, images: Images, labels: Labels = None, strength: Strength = 1.0
     ) -> NewImages:
         """Distorts a batch; see `Sequence` for the arguments."""
         images, batch = floats(images, "images"), len(images)
@@ -299,7 +304,7 @@ class AugMix:
         # All chains are one large batch, and its steps a loop: the operations are compiled once.
         strengths = jnp.tile(jnp.broadcast_to(jnp.asarray(strength), (batch,)), self.width)
         copies = jnp.tile(images, (self.width, 1, 1, 1))
-        classes = jnp.tile(jnp.asarray(labels), self.width)
+        classes = jnp.tile(_classes(labels, batch), self.width)
         one = OneOf(self.operations)
 
         def step(chains: Array, place_and_key: tuple[Array, Array]) -> tuple[Array, None]:
@@ -352,10 +357,17 @@ def _check_shape(operation: Callable, shape: tuple[int, ...]) -> None:
     images, signals = "(batch, height, width, channels)", "(batch, length, channels)"
     taken = {"image": {4: images}, "signal": {3: signals}}
     _, subject, *_ = inspect.signature(operation).parameters
+    if subject == "size":
+        raise ValueError(f"{_name(operation)} draws a motion: expected it among `draws` of `move`")
     expected = taken.get(subject, {4: images, 3: signals})
     if len(shape) not in expected:
         kinds = " or ".join(expected.values())
         raise ValueError(f"images of shape {shape}: expected {kinds} for {_name(operation)}")
+
+
+def _classes(labels: Labels, batch: int) -> Array:
+    """Labels, or where there are none, zeros: operations do not look at them."""
+    return jnp.zeros(batch, jnp.int32) if labels is None else jnp.asarray(labels)
 
 
 def _check_count(name: str, value: int) -> None:
@@ -370,8 +382,8 @@ def _name(operation: Callable) -> str:
 
 
 def _keys(key: PRNGKeyArray, operations: tuple, more: int = 0) -> list[Array]:
-    if not operations:
-        raise ValueError("operations=(): expected at least one")
+    if not isinstance(operations, tuple | list) or not operations:
+        raise ValueError(f"operations={operations!r}: expected a tuple of at least one")
     return list(jax.random.split(key, len(operations) + more))
 
 

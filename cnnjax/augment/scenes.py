@@ -154,7 +154,7 @@ def mask_of(image: Image, *, full: Number = 1.0) -> Float[Array, "height width"]
     [[0.5, 1.0]]
     """
     check_full(full)
-    return jnp.minimum(jnp.max(floats(image), axis=-1) / full, 1.0)
+    return jnp.minimum(jnp.max(draw.float_image(image), axis=-1) / full, 1.0)
 
 
 def in_scene(
@@ -193,7 +193,7 @@ def in_scene(
     >>> augment.in_scene(jax.random.key(0), jnp.ones((28, 28, 1))).shape
     (28, 28, 1)
     """
-    image = floats(image)
+    image = draw.float_image(image)
     made = compose_scene(
         key,
         image[None],

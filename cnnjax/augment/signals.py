@@ -11,8 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from cnnjax.augment.draw import Range, Scalar, ends, parameter
-from cnnjax.ops.pixels import floats
+from cnnjax.augment.draw import Range, Scalar, ends, float_signal, parameter
 
 __all__ = ["additive_noise", "gain", "pitch", "shift", "speed", "time_mask"]
 
@@ -56,7 +55,7 @@ def gain(
     >>> gain(jax.random.key(0), jnp.ones((3, 1)), decibels=20).round(4).tolist()
     [[10.0], [10.0], [10.0]]
     """
-    signal = floats(signal, "signal")
+    signal = float_signal(signal)
     drawn = parameter(key, "decibels", decibels, neutral=0, strength=strength)
     factor = jnp.exp2(drawn * (math.log2(10) / 20))
     return (signal.astype(jnp.float32) * factor).astype(signal.dtype)
@@ -87,7 +86,7 @@ def shift(
       ValueError: `fraction` is outside [−1, 1].
     """
     ends("fraction", fraction, least=-1, most=1)
-    signal = floats(signal, "signal")
+    signal = float_signal(signal)
     length = len(signal)
     distance = length * parameter(key, "fraction", fraction, neutral=0, strength=strength)
     position = jnp.arange(length, dtype=jnp.float32) - distance
@@ -121,7 +120,7 @@ def speed(
       ValueError: `factor` is not above 0.
     """
     ends("factor", factor, least=1e-6)
-    signal = floats(signal, "signal")
+    signal = float_signal(signal)
     faster = parameter(key, "factor", factor, neutral=1, strength=strength)
     faster = jnp.maximum(faster, 1e-6)  # a great strength stops the tape, but never turns it round
     position = jnp.arange(len(signal), dtype=jnp.float32) * faster
@@ -174,7 +173,7 @@ def pitch(
         window = 2 ** min(max((len(signal) // 4).bit_length() - 1, 4), 11)
     if window < 8 or window % 4:
         raise ValueError(f"window={window!r}: expected None or a multiple of 4, at least 8")
-    signal = floats(signal, "signal")
+    signal = float_signal(signal)
     length, channels = signal.shape
     raised = parameter(key, "semitones", semitones, neutral=0, strength=strength)
     ratio = jnp.exp2(raised / 12)
@@ -237,7 +236,7 @@ def time_mask(
       itself instead of its spectrogram.
     """
     low, high = ends("fraction", fraction, least=0, most=1)
-    signal = floats(signal, "signal")
+    signal = float_signal(signal)
     length = len(signal)
     units = jax.random.uniform(key, (2,))
     share = jnp.asarray(strength, jnp.float32) * (low + (high - low) * units[0])
@@ -267,7 +266,7 @@ def additive_noise(
       ValueError: `deviation` is negative.
     """
     ends("deviation", deviation, least=0)
-    signal = floats(signal, "signal")
+    signal = float_signal(signal)
     level_key, noise_key = jax.random.split(key)
     level = parameter(level_key, "deviation", deviation, neutral=0, strength=strength)
     noise = level * jax.random.normal(noise_key, signal.shape)

@@ -36,7 +36,8 @@ LARGEST_CORNER = 0.24
 
 
 def _size(image: Num[Array | np.ndarray, "height width channels"]) -> Size:
-    return image.shape[0], image.shape[1]
+    height, width, _ = draw.one_image(image).shape
+    return height, width
 
 
 def _affine(matrix: Array, size: Size) -> Motion:
@@ -618,8 +619,10 @@ def _corner(
     key: Array, size: Size, new_size: Size, padding: int, position: Range, strength: Scalar
 ) -> Float[Array, "2"]:
     """The upper left pixel, of the padded image, of the part that a crop cuts out."""
-    if padding < 0:
-        raise ValueError(f"padding={padding}: expected at least 0 pixels")
+    if not isinstance(padding, int) or padding < 0:
+        raise ValueError(f"padding={padding}: expected at least 0 pixels, a whole number")
+    if not isinstance(new_size, tuple | list) or len(new_size) != 2:
+        raise ValueError(f"new_size={new_size}: expected a pair (height, width)")
     whole = (size[0] + 2 * padding, size[1] + 2 * padding)
     if not all(1 <= new <= most for new, most in zip(new_size, whole, strict=True)):
         raise ValueError(f"new_size={new_size}: expected lengths from 1 to those of {whole}")
@@ -769,7 +772,7 @@ def horizontal_flip(
     Raises:
       ValueError: `probability` is outside [0, 1].
     """
-    image = jnp.asarray(image)
+    image = draw.one_image(image)
     # The same bits as by the motion, without a resample.
     return jnp.where(_flips(key, probability, strength), image[:, ::-1], image)
 
@@ -812,6 +815,6 @@ def vertical_flip(
     Raises:
       ValueError: `probability` is outside [0, 1].
     """
-    image = jnp.asarray(image)
+    image = draw.one_image(image)
     # The same bits as by the motion, without a resample.
     return jnp.where(_flips(key, probability, strength), image[::-1], image)

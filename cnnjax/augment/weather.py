@@ -17,8 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from cnnjax.augment.draw import Image, NewImage, Range, Scalar, ends
-from cnnjax.ops.pixels import floats
+from cnnjax.augment.draw import Image, NewImage, Range, Scalar, ends, float_image
 
 __all__ = ["clouds", "fast_snowy_landscape", "fog", "octave_noise", "rain", "snowflakes"]
 
@@ -128,7 +127,7 @@ def _between(pair: tuple[float, float], unit: Array) -> Array:
 
 def _blend(image: Image, opacity: Array, towards: Array) -> NewImage:
     """Gives image + opacity · (towards − image), in the image's type."""
-    image = floats(image)
+    image = float_image(image)
     value = image.astype(jnp.float32)
     blended = value + opacity[..., None] * (towards - value)
     return jnp.clip(blended, 0, 1).astype(image.dtype)
@@ -136,7 +135,7 @@ def _blend(image: Image, opacity: Array, towards: Array) -> NewImage:
 
 def _veil(image: Image, opacity: Array, intensity: Array) -> NewImage:
     """Blends towards a grey, but only where the grey is brighter than the picture."""
-    value = floats(image).astype(jnp.float32)
+    value = float_image(image).astype(jnp.float32)
     return _blend(image, jnp.clip(opacity, 0, 1), jnp.maximum(intensity, value))
 
 
@@ -180,7 +179,7 @@ def clouds(
         ends("sparsity", sparsity, least=_LEAST),
         ends("exponent", exponent, least=-8, most=0),
     )
-    matrices = _octaves(*image.shape[:2], None)
+    matrices = _octaves(*float_image(image).shape[:2], None)
     units = jax.random.uniform(key, (len(ranges) + _points(matrices),))
     grey, thickest, power, slope = map(_between, ranges, units)
     noise = _summed(matrices, units[len(ranges) :], slope)
@@ -226,7 +225,7 @@ def fog(
         ends("unevenness", unevenness, least=0, most=1),
         ends("exponent", exponent, least=-8, most=0),
     )
-    matrices = _octaves(*image.shape[:2], 3)
+    matrices = _octaves(*float_image(image).shape[:2], 3)
     units = jax.random.uniform(key, (len(ranges) + _points(matrices),))
     grey, thickest, lack, slope = map(_between, ranges, units)
     noise = _summed(matrices, units[len(ranges) :], slope)
@@ -334,7 +333,7 @@ def snowflakes(
     """
     flakes, _ = _falling(
         key,
-        image.shape,
+        float_image(image).shape,
         density=ends("density", density, least=0, most=1),
         width=ends("flake_size", flake_size, least=0, most=1),
         length=ends("speed", speed, least=0, most=1),
@@ -395,7 +394,7 @@ def rain(
     )
     streaks, units = _falling(
         key,
-        image.shape,
+        float_image(image).shape,
         density=ends("density", density, least=0, most=1),
         width=ends("drop_size", drop_size, least=0, most=1),
         length=ends("speed", speed, least=0, most=1),
@@ -403,7 +402,7 @@ def rain(
     )
     grey, thickest, loss = map(_between, ranges, units)
     strength = jnp.asarray(strength, jnp.float32)
-    darker = floats(image).astype(jnp.float32) * (1 - jnp.minimum(strength * loss, 1))
+    darker = float_image(image).astype(jnp.float32) * (1 - jnp.minimum(strength * loss, 1))
     wet = _blend(darker, jnp.minimum(strength * thickest * streaks, 1), grey)
     return wet.astype(image.dtype)
 
@@ -447,7 +446,7 @@ def fast_snowy_landscape(
     below, drawn = map(_between, ranges, jax.random.uniform(key, (2,)))
     multiplier = jnp.maximum(1 + jnp.asarray(strength, jnp.float32) * (drawn - 1), 0)
     # Channel by channel: what they share is worked out once, twice as fast on the CPU.
-    channels = jnp.moveaxis(floats(image).astype(jnp.float32), -1, 0)
+    channels = jnp.moveaxis(float_image(image).astype(jnp.float32), -1, 0)
     light = (functools.reduce(jnp.maximum, channels) + functools.reduce(jnp.minimum, channels)) / 2
     lighter = jnp.minimum(light * multiplier, 1)
     room = 1 - jnp.abs(2 * light - 1)

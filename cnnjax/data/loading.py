@@ -155,6 +155,8 @@ def _missing(name: str, data_dir: Path | None, places: list[Path]) -> UserError:
         ]
     if name in DEBIAN:
         ways.insert(0, "`apt-get install dataset-fashion-mnist`")
+    if data_dir is not None and data_dir.name == name:
+        ways.insert(0, f"if {data_dir} holds its files, name the folder above, {data_dir.parent}")
     return UserError(
         f"{name}: not found. Looked in {', '.join(tried)}. To get it: {', or '.join(ways)}."
     )

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnjax.ops.pixels import single
+from cnnjax.ops.pixels import floats, single
 
 Images = Float[Array | np.ndarray, "batch height width channels"]
 
@@ -28,6 +28,15 @@ class Moments(NamedTuple):
     covariance: Float[Array, "batch 2 2"]
 
 
+def batch(images: Images) -> Float[Array, "batch height width channels"]:
+    """Gives a batch of images as it is, and refuses whole numbers and other numbers of axes."""
+    if images.ndim != 4:
+        raise ValueError(
+            f"images of shape {images.shape}: expected (batch, height, width, channels)"
+        )
+    return floats(images, "images")
+
+
 @jax.jit
 def moments(images: Images) -> Moments:
     """Measures the moments of images with bright ink on a dark ground.
@@ -41,7 +50,7 @@ def moments(images: Images) -> Moments:
       The moments, in float32 at least; none of them, and no gradient, is NaN for an image of zeros.
 
     Raises:
-      ValueError: The images are not four-dimensional.
+      ValueError: The images are not four-dimensional, or not of floats.
 
     >>> import jax.numpy as jnp
     >>> from cnnjax import features
@@ -49,10 +58,7 @@ def moments(images: Images) -> Moments:
     >>> features.moments(image).centre.tolist()
     [[1.0, 2.5]]
     """
-    if images.ndim != 4:
-        raise ValueError(
-            f"images of shape {images.shape}: expected (batch, height, width, channels)"
-        )
+    images = batch(images)
     ink = jnp.sum(single(images), axis=-1)  # sums over an image leave half precision
     _, height, width = ink.shape
     middle = np.array([(height - 1) / 2, (width - 1) / 2], np.float32)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnjax.features.moments import Images, moments
+from cnnjax.features.moments import Images, batch, moments
 from cnnjax.ops.resample import warp
 
 NewImages = Float[Array, "batch height width channels"]
@@ -109,12 +109,13 @@ def crop(images: Images, *, margin: float = 4.0, threshold: float = 0.0) -> NewI
       The box of each image, centred on the canvas.
 
     Raises:
-      ValueError: The margin leaves no room.
+      ValueError: The margin leaves no room, or the images are not a batch of floats.
     """
+    images = batch(images)
     height, width = images.shape[1:3]
     if not 0 <= 2 * margin < min(height, width):
         raise ValueError(f"margin={margin}: expected at least 0 and below {min(height, width) / 2}")
-    ink = jnp.max(jnp.asarray(images), axis=-1) > threshold
+    ink = jnp.max(images, axis=-1) > threshold
     top, rows = _extent(jnp.any(ink, axis=2))
     left, columns = _extent(jnp.any(ink, axis=1))
     factor = jnp.maximum(rows / (height - 2 * margin), columns / (width - 2 * margin))

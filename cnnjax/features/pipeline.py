@@ -42,13 +42,16 @@ def build(names: Sequence[str]) -> Extractor:
       jit. It raises ValueError where it is given anything but images.
 
     Raises:
-      UserError: A name is not known, or follows one that no longer gives images.
+      UserError: A name is not known, or follows one that no longer gives images; or `names` is one
+        name alone.
 
     >>> import jax.numpy as jnp
     >>> from cnnjax import features
     >>> features.build(("deskew", "hog"))(jnp.zeros((2, 28, 28, 1))).shape
     (2, 1296)
     """
+    if isinstance(names, str):
+        raise UserError(f"features={names!r}: expected a tuple of names, ({names!r},)")
     for index, name in enumerate(names):
         choose("features", name, NAMES)
         if name in _LAST and index < len(names) - 1:

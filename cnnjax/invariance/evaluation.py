@@ -15,7 +15,8 @@ from cnnjax.invariance import batching
 Predict = Callable[[Any, Array], Array]
 """predict(variables, inputs) -> logits: pure, traceable, and given float inputs, [0, 1] for images.
 
-Compiled programs are kept per function object: hand over the same one for every member.
+Compiled programs are kept per function object: hand over the same one for every member. One that is
+not of JAX, such as a scikit-learn classifier's, goes through `jax.pure_callback`.
 """
 
 
@@ -53,7 +54,17 @@ class Evaluation(NamedTuple):
 
 def classes(logits: Float[Array, "batch classes"]) -> Int[Array, " batch"]:
     """The predicted class, or −1 where a logit is not a number: that is no answer at all."""
+    if logits.ndim != 2:
+        raise ValueError(f"logits of shape {logits.shape}: expected (batch, classes) of `predict`")
     return jnp.where(jnp.isnan(logits).any(axis=-1), -1, jnp.argmax(logits, axis=-1))
+
+
+def check_labels(images: Array | np.ndarray, labels: Array | np.ndarray) -> None:
+    """Refuses labels that are not one class for each image."""
+    if labels.ndim != 1:
+        raise ValueError(f"labels of shape {labels.shape}: expected one class for each image")
+    if len(images) != len(labels):
+        raise ValueError(f"labels={len(labels)}: expected as many as images, {len(images)}")
 
 
 @partial(jax.jit, static_argnames=("predict", "batch_size"))
@@ -81,7 +92,8 @@ def evaluate(
       The sums, and one guess an example, in order.
 
     Raises:
-      ValueError: There are no examples, or the batch size is not positive.
+      ValueError: There are no examples, there is not one label for each, or the batch size is not
+        positive.
 
     >>> import jax.numpy as jnp
     >>> logits = jnp.array([[2.0, 1.0], [0.0, 3.0], [1.0, 0.0]])[:, None]
@@ -89,6 +101,7 @@ def evaluate(
     >>> int(sums.correct), int(sums.examples)
     (2, 3)
     """
+    check_labels(images, labels)
 
     def one(batch: tuple[Array, Array, Array]) -> tuple[Array, Array, TopTwo]:
         inputs, truth, real = batch

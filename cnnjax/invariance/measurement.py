@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int, Num, PRNGKeyArray, Shaped
 from cnnjax import ops
 from cnnjax.augment import affine_matrix
 from cnnjax.invariance import batching, corruptions, transformations
-from cnnjax.invariance.evaluation import Predict, classes
+from cnnjax.invariance.evaluation import Predict, check_labels, classes
 from cnnjax.invariance.transformations import Instance, Magnitudes
 
 
@@ -187,7 +187,8 @@ def measure(
 
     Raises:
       UserError: A transformation is unknown or senseless for signals, or a magnitude out of range.
-      ValueError: Images and labels differ in number, or there are none.
+      ValueError: There is not one label for each image, there are no images, or they are not what
+        `images` says.
 
     Reference:
       A. Azulay and Y. Weiss, "Why do deep convolutional networks generalize so poorly to small
@@ -206,8 +207,8 @@ def measure(
             f"images={images.shape}: expected (examples, height, width, channels) "
             "or (examples, length, channels)"
         )
-    if len(images) != len(labels):
-        raise ValueError(f"labels={len(labels)}: expected as many as images, {len(images)}")
+    check_labels(images, labels)
+    _check_values(images)
     plan = _plan(transformations, tuple(images.shape[1:-1]))
     counts = tally(
         predict,
@@ -276,10 +277,13 @@ def measure_corruptions(
 
     Raises:
       UserError: A corruption is unknown.
-      ValueError: A severity is outside 1..5, or images and labels differ in number.
+      ValueError: A severity is outside 1..5, there is not one label for each image, or the images
+        are not what `images` says.
     """
-    if len(images) != len(labels):
-        raise ValueError(f"labels={len(labels)}: expected as many as images, {len(images)}")
+    check_labels(images, labels)
+    _check_values(images)
+    if isinstance(members, Mapping):
+        raise ValueError("members: expected a list with the variables of each model")
     truth = np.asarray(labels)
 
     def answered(
@@ -399,6 +403,24 @@ def summary(measurements: Sequence[Measurement]) -> dict[str, float]:
         name: relative_area(*zip(*sorted(curve.items()), strict=True))
         for name, curve in curves.items()
     }
+
+
+def _check_values(images: Array | np.ndarray) -> None:
+    """Refuses what `transform` would take for something else, where values can be looked at."""
+    floating = jnp.issubdtype(images.dtype, jnp.floating)
+    if images.ndim == 3 and not floating:
+        raise ValueError(
+            f"images of type {images.dtype} and shape {images.shape}: expected floats, as signals "
+            "are, or (examples, height, width, channels)"
+        )
+    if images.ndim == 4 and floating and not isinstance(images, jax.core.Tracer):
+        low, high = float(jnp.min(images)), float(jnp.max(images))
+        # Rounding aside, for what leaves [0, 1] is clipped.
+        if low < -1e-3 or high > 1 + 1e-3:
+            raise ValueError(
+                f"images from {low:g} to {high:g}: expected floats in [0, 1]; what a network wants "
+                "otherwise belongs into `predict`"
+            )
 
 
 def _plan(chosen: Magnitudes | None, space: tuple[int, ...]) -> transformations.Plan:

@@ -1,5 +1,6 @@
 """The seam: all that training, evaluation and checkpoints see of a network."""
 
+import inspect
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -35,7 +36,8 @@ def seam(module: linen.Module) -> Network:
     """The two functions of a Linen module.
 
     Args:
-      module: Any module called as module(x, train) that returns logits.
+      module: Any Linen module that returns logits. It is called as module(x, train=…) where it has
+        such an argument, otherwise as module(x).
 
     Returns:
       Its `Network`. Both functions work under jit, vmap and lax.map; `train` is a Python bool.
@@ -50,7 +52,7 @@ def seam(module: linen.Module) -> Network:
     """
 
     def init(key: Array, x: Float[Array | np.ndarray, "batch *rest"]) -> dict[str, Any]:
-        variables = module.init(key, x, False)
+        variables = module.init(key, x, **training(module, False))
         return {name: variables[name] for name in ("params", _STATE) if name in variables}
 
     def apply(
@@ -62,7 +64,9 @@ def seam(module: linen.Module) -> Network:
         mutable = [_STATE] if train and _STATE in variables else []
         rngs = {} if key is None else {"dropout": key}
         try:
-            logits, state = module.apply(variables, x, train, rngs=rngs, mutable=mutable)
+            logits, state = module.apply(
+                variables, x, **training(module, train), rngs=rngs, mutable=mutable
+            )
         except InvalidRngError as error:
             if key is None:
                 raise ValueError("key=None: expected a key, this network draws numbers") from error
@@ -70,6 +74,12 @@ def seam(module: linen.Module) -> Network:
         return logits, dict(state)
 
     return Network(init, apply)
+
+
+def training(module: linen.Module, train: bool) -> dict[str, Any]:
+    """The argument that tells a module whether it is trained, for one that can be told."""
+    known = "train" in inspect.signature(type(module).__call__).parameters
+    return {"train": train} if known else {}
 
 
 def feature_maps(
@@ -87,5 +97,5 @@ def feature_maps(
       to its output, the first layer first. The order also survives jit.
     """
     with watch() as calls:
-        module.apply(variables, x, False)
+        module.apply(variables, x, **training(module, False))
     return OrderedDict((call.name, call.output) for call in calls if call.leaf)

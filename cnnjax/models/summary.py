@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from cnnjax import ops
+from cnnjax.models.seam import training
 from cnnjax.models.watch import Call, watch
 from cnnjax.nn import Layer
 from cnnjax.ops.windows import per_axis
@@ -87,7 +88,9 @@ def summary(module: linen.Module, input_shape: tuple[int, ...]) -> Summary:
     """Counts what a network costs, without computing anything.
 
     The receptive fields compose the layers in the order in which they run, so they are those of a
-    chain; a branch beside it is not told apart.
+    chain; a branch beside it is not told apart. What happens between layers is not seen either:
+    where a layer takes another shape than the one before it gave, as behind `ops.max_pool`, the
+    field is not known from there on; `nn.MaxPool` and its like are layers.
 
     Args:
       module: The network.
@@ -110,7 +113,9 @@ def summary(module: linen.Module, input_shape: tuple[int, ...]) -> Summary:
     """
     example = jax.ShapeDtypeStruct((1, *input_shape), jnp.float32)
     with watch() as calls:
-        variables = jax.eval_shape(lambda x: module.init(jax.random.key(0), x), example)
+        variables = jax.eval_shape(
+            lambda x: module.init(jax.random.key(0), x, **training(module, False)), example
+        )
     rows, seen = [], _Seen(tuple(input_shape[:-1]))
     for call in calls:
         if call.leaf or call.parameters:
@@ -129,9 +134,13 @@ class _Seen:
         self.space = space
         self.layers: list[list[Any]] = [[] for _ in space]
         self.known = True
+        self.given: tuple[int, ...] | None = None
 
     def through(self, call: Call) -> tuple[int, ...] | None:
         shape = call.input.shape[1:]
+        if self.given not in (None, shape):
+            self.known = False
+        self.given = call.output.shape[1:]
         if isinstance(call.module, Layer):
             if len(shape) - 1 == len(self.space):
                 self._add(call.module, shape)

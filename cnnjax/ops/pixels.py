@@ -10,10 +10,13 @@ def unit(images: Num[Array | np.ndarray, "*shape"]) -> Float[Array, "*shape"]:
     """Gives pixels as floats in [0, 1]; signals, which are stored as floats, keep their values.
 
     Args:
-      images: uint8 pixels in 0..255, or floats.
+      images: uint8 pixels in 0..255, booleans, or floats.
 
     Returns:
       float32 of the same shape.
+
+    Raises:
+      ValueError: Whole numbers of another type, which do not tell what white is.
 
     >>> import numpy as np
     >>> from cnnjax.ops import unit
@@ -22,6 +25,8 @@ def unit(images: Num[Array | np.ndarray, "*shape"]) -> Float[Array, "*shape"]:
     """
     if images.dtype == np.uint8:
         return jnp.asarray(images, jnp.float32) / 255.0
+    if jnp.issubdtype(images.dtype, jnp.integer):
+        raise ValueError(f"pixels of type {images.dtype}: expected uint8, booleans or floats")
     return jnp.asarray(images, jnp.float32)
 
 
@@ -42,7 +47,7 @@ def floats(
     """
     values = jnp.asarray(values)
     if not jnp.issubdtype(values.dtype, jnp.floating):
-        raise ValueError(f"{name} of type {values.dtype}: expected floats; `unit` makes them")
+        raise ValueError(f"{name} of type {values.dtype}: expected floats; `ops.unit` makes them")
     return values
 
 

@@ -70,8 +70,8 @@ def resample(
       The resampled images, of the images' type.
 
     Raises:
-      ValueError: `order` or `border` is not known, or images that are not floats are to be
-        interpolated.
+      ValueError: `order` or `border` is not known, images that are not floats are to be
+        interpolated, or the coordinates are not pairs.
 
     Reference:
       Keys: Cubic convolution interpolation for digital image processing. IEEE Transactions on
@@ -91,6 +91,10 @@ def resample(
         raise ValueError(f"order={order!r}: expected one of {', '.join(_RIM)}")
     if order != "nearest" and not jnp.issubdtype(images.dtype, jnp.floating):
         raise ValueError(f"images of type {images.dtype}: expected floats, or order='nearest'")
+    if coordinates.ndim < 3 or coordinates.shape[-3] != 2:
+        raise ValueError(
+            f"coordinates of shape {coordinates.shape}: expected (…, 2, height, width)"
+        )
     missing = images.ndim - 3 - (coordinates.ndim - 3)
     return _reader(order, border, fill)(images, coordinates[(None,) * missing])
 
@@ -239,8 +243,13 @@ def affine_coordinates(
 
     Returns:
       Coordinates for `resample`.
+
+    Raises:
+      ValueError: The matrices are of another shape, as those of perspectives are.
     """
     matrices = jnp.asarray(matrices)
+    if matrices.shape[-2:] != (2, 3):
+        raise ValueError(f"matrices of shape {matrices.shape}: expected (…, 2, 3)")
     rows = jnp.arange(size[0], dtype=matrices.dtype)[:, None]
     columns = jnp.arange(size[1], dtype=matrices.dtype)[None, :]
     entries = matrices[..., None, None]

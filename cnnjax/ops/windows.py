@@ -112,7 +112,11 @@ def explicit_padding(
         return ((both, both),) * axes
     pairs = tuple(padding)
     if len(pairs) != axes or not all(isinstance(pair, Iterable) for pair in pairs):
-        raise ValueError(f"padding={padding}: expected one (low, high) for each of the {axes} axes")
+        example = ", ".join(["(1, 1)"] * axes) + ("," if axes == 1 else "")
+        raise ValueError(
+            f"padding={padding}: expected one (low, high) for each of the {axes} axes, "
+            f"such as ({example})"
+        )
     return tuple(
         (low, high) for low, high in (per_axis("padding", pair, 2, least=0) for pair in pairs)
     )

@@ -271,6 +271,15 @@ def test_whole_numbers_are_refused_or_moved_as_they_are(name, unchecked):
             changing(name)(KEY, whole)
 
 
+def test_a_batch_is_refused_where_one_is_expected(name, unchecked):
+    batch = subjects(name)[:2]
+    for wrong in (batch, batch[0, ..., 0]):
+        with pytest.raises(
+            ValueError, match=r"of shape \(.*\): expected \(.*jax.vmap takes a batch"
+        ):
+            changing(name)(KEY, wrong)
+
+
 def test_the_neutral_parameters_are_exact(name):
     example = subjects(name)[0]
     if getattr(augment, name).__module__ == colour.__name__:

@@ -365,3 +365,19 @@ def test_a_box_that_lies_behind_the_horizon_is_nowhere():
 def test_a_mirror_has_no_horizon():
     flip = augment.draw_horizontal_flip(jax.random.key(0), (20, 20), probability=1.0)
     assert augment.move_points(np.array([[3.0, 4]]), flip).tolist() == [[3.0, 15.0]]
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float16])
+def test_points_of_whole_numbers_and_of_half_precision_move_as_others(kind):
+    steps = (np.full((2, 12, 10), 0.3, np.float32), np.float32([[0, 1, 0.25], [1, 0, 0]]))
+    motion = augment.Motion(tuple(map(jnp.asarray, steps)), (12, 10), (12, 10))
+    points = np.array([[3, 4], [7, 2]])
+    moved = augment.move_points(points.astype(kind), motion)
+    assert moved.dtype == jnp.float32
+    np.testing.assert_array_equal(moved, augment.move_points(points.astype(np.float32), motion))
+
+
+def test_what_is_not_a_list_of_points_is_refused(unchecked):
+    motion = augment.draw_rotate(jax.random.key(0), (20, 20))
+    with pytest.raises(ValueError, match=r"points of shape \(2,\): expected \(count, 2\)"):
+        augment.move_points(np.array([3.0, 4.0]), motion)

@@ -149,3 +149,31 @@ def test_feature_maps_of_nested_modules_carry_their_path():
 
     variables = jax.jit(Outer().init)(jax.random.key(0), X)
     assert "inner/conv1" in models.feature_maps(Outer(), variables, X)
+
+
+class Bare(linen.Module):
+    """Cannot be told that it is trained."""
+
+    @linen.compact
+    def __call__(self, x):
+        return linen.Dense(3, name="output")(x)
+
+
+class Told(linen.Module):
+    """Wants to be told by name."""
+
+    @linen.compact
+    def __call__(self, x, *, train):
+        return linen.Dense(3, name="output")(x) + 10.0 * train
+
+
+def test_modules_that_know_nothing_of_training_or_want_its_name_are_taken_too():
+    x = jnp.ones((2, 4))
+    for module, added in ((Bare(), 0.0), (Told(), 10.0)):
+        network = models.seam(module)
+        variables = network.init(jax.random.key(0), x)
+        plain, _ = network.apply(variables, x, False, None)
+        trained, _ = network.apply(variables, x, True, None)
+        np.testing.assert_allclose(trained - plain, added, rtol=1e-6)
+        np.testing.assert_array_equal(models.feature_maps(module, variables, x)["output"], plain)
+        assert models.summary(module, (4,)).parameters == 15

@@ -3,7 +3,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from cnnjax import models, nn
+from cnnjax import models, nn, ops
 
 
 def table(module, shape):
@@ -160,3 +160,18 @@ def test_an_unsuitable_input_is_refused():
 )
 def test_the_work_of_a_layer_on_8_by_8_pixels_of_2_channels(module, work):
     assert models.summary(chain(module), (8, 8, 2)).multiply_accumulates == work
+
+
+class Pooled(linen.Module):
+    """Two layers with an operation between them that is no layer."""
+
+    @linen.compact
+    def __call__(self, x):
+        x = nn.Conv(4, 3, padding="SAME", name="before")(x)
+        x = ops.max_pool(nn.relu(x), 2)
+        return nn.Conv(4, 3, padding="SAME", name="behind")(x)
+
+
+def test_a_field_is_not_known_behind_what_is_no_layer():
+    rows = models.summary(Pooled(), (32, 32, 1)).rows
+    assert [row.receptive_field for row in rows] == [(3, 3), None]

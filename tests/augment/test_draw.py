@@ -1,0 +1,23 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cnnjax.augment import draw
+
+
+@pytest.mark.parametrize("pair", [(0.25, 2), [0.25, 2], np.array([0.25, 2]), jnp.array([0.25, 2])])
+def test_a_pair_may_be_an_array(pair, unchecked):
+    assert draw.ends("factor", pair) == (0.25, 2.0)
+    for number in (3, np.float32(3), jnp.float32(3), np.array(3)):
+        assert draw.ends("factor", number) == (3.0, 3.0)
+
+
+def test_a_pair_that_falls_is_refused_and_why():
+    with pytest.raises(ValueError, match=r"degrees=\(20, -20\): expected .*low ≤ high"):
+        draw.ends("degrees", (20, -20))
+
+
+def test_what_is_traced_is_refused_and_what_may_be_is_named(unchecked):
+    with pytest.raises(ValueError, match=r"degrees: expected numbers; .*`strength` may be traced"):
+        jax.jit(lambda value: draw.ends("degrees", value)[0])(20.0)
