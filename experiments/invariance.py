@@ -23,7 +23,14 @@ right most often (99.30 ± 0.18 %; no route 98.28 ± 0.38 %), though not clear o
 1,000 examples they get 98.38 ± 0.04 % (no route 91.8 ± 0.9 %). They keep all of it under shifts and
 shears (no route 0.60 and 0.98), 0.93 under rotation and 0.98 under scaling (0.82 and 0.86). LeNet-5
 with doubled distortions keeps 0.94 under rotation, and half as much under noise as no route (0.47
-against 0.93). Fashion-MNIST has not been measured.
+against 0.93).
+
+Fashion-MNIST, 324 runs, 3 seeds, 95 minutes on two cores that did other work too. Here distortions
+cost accuracy: doubled ones take 7.5 points from the plain network (88.8 ± 0.2 % without). Blur
+pooling is right most often (90.2 ± 0.4 %), though not clear of six others, five of them by
+structure. Averaged over the transformations the plain network is right on 61.8 ± 0.4 %; the best by
+structure gets 66.2 ± 0.7 % (global pooling), by training 72.9 ± 0.6 % (doubled distortions), by
+features 74.2 ± 0.3 % (deskewing), and deskewing, LeNet-5 and distortions together 76.5 ± 0.3 %.
 """
 
 from ml_collections import ConfigDict

@@ -6,6 +6,8 @@ import math
 import os
 import pathlib
 import re
+import shutil
+import subprocess
 import tomllib
 
 import numpy as np
@@ -316,6 +318,26 @@ def test_the_terminal_table_says_that_features_are_not_counted():
     assert "not counted" not in plain
 
 
+def test_the_first_plain_network_is_the_measure_of_corruption_errors():
+    def corrupted(errors, **fields):
+        where = [{"transformation": "corruption:none", "magnitude": 0.0}]
+        where += [{"transformation": "corruption:fog", "magnitude": float(s)} for s in (1, 2)]
+        return [
+            row(**fields, **each, accuracy=1 - error)
+            for each, error in zip(where, (0.0, *errors), strict=True)
+        ]
+
+    frame = table(
+        *corrupted((0.1, 0.2), route="plain", label="plain"),
+        *corrupted((0.2, 0.4), route="wide", label="wide"),
+        *corrupted((0.3, 0.0), route="c", label="c", family="structure"),
+    )
+    found = results.corruption_summary(frame)
+    means = found[found["corruption"] == ""].set_index("route")["error"]
+    # Of 30 %: 30, 60 and 30.
+    assert means.to_dict() == pytest.approx({"plain": 1.0, "wide": 2.0, "c": 1.0})
+
+
 def test_an_empty_table_says_so():
     assert results.terminal_table(table(row()).iloc[:0]) == "no results yet"
 
@@ -345,7 +367,44 @@ def test_the_environment_is_told():
     assert told["cores"] >= 1
     assert told["python"]
     assert told["cpu"]
-    assert (told["git_commit"] is None) == (told["git_dirty"] is None)
+
+
+def git(folder, *words):
+    who = ("-c", "user.name=A", "-c", "user.email=a@b")
+    asked = ["git", "-C", str(folder), *who, *words]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def test_the_commit_of_this_checkout_is_told():
+    here = pathlib.Path(__file__).parents[1]
+    if not (here / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("not a git checkout")
+    told = results.environment()["git_commit"]
+    assert told == git(here, "log", "-1", "--format=%H")
+    assert re.fullmatch("[0-9a-f]{40}", told)
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="no git")
+def test_a_commit_is_told_of_tracked_files_only_and_changes_with_it(tmp_path, monkeypatch):
+    file = tmp_path / "results.py"
+    file.write_text("1")
+    monkeypatch.setattr(results, "__file__", str(file))
+
+    def told():
+        return {name: results.environment()[name] for name in ("git_commit", "git_dirty")}
+
+    unknown = {"git_commit": None, "git_dirty": None}
+    assert told() == unknown
+    git(tmp_path, "init", "--initial-branch=main")
+    git(tmp_path, "commit", "--allow-empty", "--message=somebody else's")
+    assert told() == unknown, "an installed copy in another's checkout"
+    git(tmp_path, "add", "results.py")
+    git(tmp_path, "commit", "--message=ours")
+    commit = (tmp_path / ".git" / "refs" / "heads" / "main").read_text().strip()
+    assert told() == {"git_commit": commit, "git_dirty": False}
+    file.write_text("2")
+    assert told() == {"git_commit": commit, "git_dirty": True}
 
 
 def test_every_environment_that_gave_results_is_remembered(tmp_path):

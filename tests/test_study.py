@@ -15,7 +15,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from cnnjax import config as configs
-from cnnjax import data, evaluation, ops, pictures, results, study, sweep, train
+from cnnjax import data, evaluation, models, ops, pictures, results, study, sweep, train
 from cnnjax.errors import UserError
 from cnnjax.report import page, reading
 
@@ -58,17 +58,69 @@ def launch(config, workdir):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """The table and the folder of an uninterrupted launch."""
+def observed(tmp_path_factory):
+    """An uninterrupted launch: its table, its folder, each group's plan and what it trained."""
+    honest, seen = evaluation.measure, {}
+
+    def measure(plan, trained, config):
+        seen[plan.group.name] = plan, trained
+        return honest(plan, trained, config)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(study.report, "write", lambda workdir: workdir / "report.html")
+        patch.setattr(study.evaluation, "measure", measure)
         workdir = tmp_path_factory.mktemp("whole")
-        return launch(small(), workdir), workdir
+        return launch(small(), workdir), workdir, seen
+
+
+@pytest.fixture(scope="module")
+def whole(observed):
+    """The table and the folder of that launch."""
+    return observed[:2]
+
+
+@pytest.fixture(scope="module")
+def retested(whole, tmp_path_factory):
+    """Its table if every test label had been the next digit's: the same networks, measured anew."""
+    honest = study.data.load
+
+    def load(name, data_dir):
+        dataset = honest(name, data_dir)
+        mislabelled = dataset.test._replace(labels=(dataset.test.labels + 1) % 10)
+        return dataset._replace(test=mislabelled)
+
+    workdir = tmp_path_factory.mktemp("retested") / "again"
+    shutil.copytree(whole[1], workdir)
+    (workdir / "results.parquet").unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(study.report, "write", lambda workdir: workdir / "report.html")
+        patch.setattr(study.data, "load", load)
+        return launch(small(), workdir)
+
+
+def untouched(table):
+    """One row a run: what is said of the trained network on images as they are."""
+    return table[~table["initial"] & (table["transformation"] == "none")]
+
+
+@pytest.fixture(scope="module")
+def on_validation(observed):
+    """Each member's share of the validation split that it gets right, worked out by hand."""
+    images, labels = data.load("digits").validation
+    found = {}
+    for name, (plan, trained) in observed[2].items():
+        inputs = plan.recipe.door(ops.unit(images))
+        stacked = jax.device_get(trained.states.variables)
+        for member in range(len(plan.group.members)):
+            variables = jax.tree.map(lambda leaf, member=member: leaf[member], stacked)
+            logits = np.asarray(plan.module.apply(variables, inputs))
+            found[name, member] = np.mean(logits.argmax(1) == labels)
+    return found
 
 
 def test_every_member_has_its_rows(whole):
     table, _ = whole
-    runs = table[~table["initial"] & (table["transformation"] == "none")]
+    runs = untouched(table)
     assert len(runs) == len(runs[GROUP].drop_duplicates()) == 2 * 2 * 2 * 2
     assert set(table["status"]) == {"done"}
     full = table[table["chosen"] & (table["train_size"] == table["train_size"].max())]
@@ -109,10 +161,14 @@ def test_a_launch_measured_on_validation_never_sees_the_test_set(monkeypatch, tm
 
     monkeypatch.setattr(study.data, "load", load)
     table = launch(small(measure_on="validation", choose=()), tmp_path / "tuning")
-    runs = table[~table["initial"] & (table["transformation"] == "none")]
+    runs = untouched(table)
     assert set(table["split"]) == {"validation"}
     assert runs["accuracy"].tolist() == runs["validation_accuracy"].tolist()
-    assert set(results.read(tmp_path / "tuning" / "predictions.parquet")["truth"]) <= set(range(10))
+    assert runs["accuracy"].min() > 0, "no network answers 99"
+    predictions = results.read(tmp_path / "tuning" / "predictions.parquet")
+    truth = honest("digits", None).validation.labels.tolist()
+    for _, own in predictions.groupby(["group", "member"]):
+        assert own.sort_values("index")["truth"].tolist() == truth
 
 
 def test_curves_on_part_of_the_test_set_start_on_that_part(tmp_path):
@@ -206,7 +262,7 @@ def test_batch_statistics_and_dropout_are_trained_and_measured(tmp_path, monkeyp
     test = plan.dataset.test
     inputs = plan.recipe.door(ops.unit(test.images))
     logits = plan.module.apply(variables, inputs)  # with the running statistics, as Flax does it
-    row = table[~table["initial"] & (table["transformation"] == "none")]
+    row = untouched(table)
     right = float(np.mean(np.asarray(logits).argmax(1) == test.labels))
     assert row["accuracy"].item() == pytest.approx(right, abs=1.5 / len(test.labels))
 
@@ -259,7 +315,7 @@ def test_another_sets_test_split_is_measured_and_nothing_else_of_it(real_digits,
     config = small(choose=(), sweep="route=linear;seed=0:2")
     config.dataset.test_on = "real"
     table = launch(config, tmp_path / "gap")
-    runs = table[~table["initial"] & (table["transformation"] == "none")]
+    runs = untouched(table)
     assert set(runs["split"]) == {"real test"}
     assert set(runs["examples"]) == {50}
     pictures = np.load(tmp_path / "gap" / "pictures.npz")
@@ -298,20 +354,99 @@ def test_all_runs_of_a_launch_are_tested_on_the_same_set():
         sweep.expand(small(sweep="route=linear;dataset.test_on=mnist,kmnist"))
 
 
-def test_validation_chooses_one_learning_rate_for_all_seeds(whole):
-    table, _ = whole
-    runs = table[~table["initial"] & (table["transformation"] == "none")]
-    for _, contest in runs.groupby(["route", "train_size"]):
-        means = contest.groupby("learning_rate")["validation_accuracy"].mean()
-        chosen = contest[contest["chosen"]]
-        assert set(chosen["learning_rate"]) == {means.idxmax()}
-        assert len(chosen) == 2
+def test_the_validation_accuracy_is_that_of_the_validation_split(whole, on_validation):
+    runs = untouched(whole[0]).set_index(["group", "member"])
+    # A guess may round to the other side in another program.
+    close = 1.5 / len(data.load("digits").validation.labels)
+    assert runs["validation_accuracy"].to_dict() == pytest.approx(on_validation, abs=close)
 
 
-def test_only_chosen_runs_have_read_the_test_set(whole):
+def test_validation_chooses_one_learning_rate_for_all_seeds(whole, retested, on_validation):
+    # Also where the test set would choose another: there, whoever is right counts as wrong.
+    for runs in map(untouched, (whole[0], retested)):
+        cells = zip(runs["group"], runs["member"], strict=True)
+        runs = runs.assign(by_hand=[on_validation[cell] for cell in cells])
+        for _, contest in runs.groupby(["route", "train_size"]):
+            means = contest.groupby("learning_rate")["by_hand"].mean()
+            chosen = contest[contest["chosen"]]
+            assert set(chosen["learning_rate"]) == {means.idxmax()}
+            assert len(chosen) == 2
+
+
+def test_the_test_set_chooses_nothing(whole, retested):
+    columns = ["group", "member", "status", "chosen", "validation_accuracy"]
+    runs, again = untouched(whole[0]), untouched(retested)
+    pd.testing.assert_frame_equal(again[columns], runs[columns])
+    assert not np.allclose(again["accuracy"].dropna(), runs["accuracy"].dropna(), atol=0.2)
+
+
+def test_only_chosen_runs_have_read_the_test_set(whole, retested):
     table, _ = whole
-    assert table.loc[~table["chosen"], ["accuracy", "errors", "consistency"]].isna().all(axis=None)
-    assert table.loc[table["chosen"], ["accuracy", "errors", "consistency"]].notna().all(axis=None)
+    measured = ["accuracy", "errors", "consistency"]
+    assert table.loc[~table["chosen"], measured].isna().all(axis=None)
+    assert table.loc[table["chosen"], measured].notna().all(axis=None)
+    # Nothing that is said of the others would be another with another test set.
+    pd.testing.assert_frame_equal(retested[~retested["chosen"]], table[~table["chosen"]])
+
+
+def test_at_initialisation_the_fresh_network_is_measured(observed):
+    table, _, seen = observed
+    images, labels = data.load("digits").test
+    wide = np.pad(images, [(0, 0), (2, 2), (2, 2), (0, 0)])
+    moved = [
+        wide[:, down : down + 28, right : right + 28]
+        for down, right in ((0, 2), (4, 2), (2, 0), (2, 4))
+    ]
+    cells = table[table["chosen"] & table["magnitude"].isin([0.0, 2.0])]
+    cells = cells.set_index(["group", "member", "initial", "transformation"])
+    fresh = cells[cells.index.get_level_values("initial")]
+    assert len(fresh) == 2 * 2 * 2, "routes, seeds, as they are and moved by two pixels"
+    for group, member in fresh.index.droplevel([2, 3]).unique():
+        plan, _ = seen[group]
+        hyper = jax.tree.map(lambda column, member=member: column[member], plan.hypers)
+        network = models.seam(plan.module)
+        inputs = plan.recipe.door(ops.unit(images[:1]))
+        variables = network.init(train.keys(hyper).init, inputs)
+
+        def guess(images, plan=plan, network=network, variables=variables):
+            logits, _ = network.apply(variables, plan.recipe.door(ops.unit(images)))
+            return np.asarray(logits).argmax(1)
+
+        before, after = guess(images), np.stack([guess(each) for each in moved])
+        found = fresh.loc[(group, member, True)]
+        by_hand = {
+            "none": (np.mean(before == labels), 1.0),
+            "translation": (np.mean(after == labels), np.mean(after == before)),
+        }
+        for name, expected in by_hand.items():
+            row = found.loc[name, ["accuracy", "consistency"]].tolist()
+            assert row == pytest.approx(expected, abs=1.5 / len(labels))
+        trained = cells.loc[(group, member, False, "none"), "accuracy"]
+        assert abs(trained - found.loc["none", "accuracy"]) > 0.1, "else it could be either"
+
+
+def test_the_seconds_of_a_group_are_shared_among_its_runs(observed):
+    table, _, seen = observed
+    for group, (_, trained) in seen.items():
+        own = table[table["group"] == group]
+        # Two seeds, two rates and two sizes trained together.
+        np.testing.assert_allclose(8 * own["training_seconds"], trained.seconds)
+        np.testing.assert_allclose(own["images_per_second"], 8 * 6 * 32 / trained.seconds)
+
+
+def test_every_number_of_a_member_goes_into_its_own_field():
+    told = {
+        **{"seed": 3, "dataset.train_size": 40, "dataset.label_noise": 0.5},
+        **{"optimizer.learning_rate": 0.25, "optimizer.weight_decay": 0.125},
+        **{"optimizer.label_smoothing": 0.0625, "augment.strength": 2.0},
+    }
+    config = sweep.resolve(small(sweep="route=mlp", choose=()), overrides=told)
+    (plan,) = study.plan_all(sweep.group(sweep.expand(config)))
+    assert {name: column.tolist() for name, column in plan.hypers._asdict().items()} == {
+        **{"seed": [3], "train_size": [40], "label_noise": [0.5]},
+        **{"learning_rate": [0.25], "weight_decay": [0.125]},
+        **{"label_smoothing": [0.0625], "augment_strength": [2.0]},
+    }
 
 
 def test_guesses_agree_with_the_errors_of_the_table(whole):

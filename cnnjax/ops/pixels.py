@@ -3,10 +3,10 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Num, Shaped, UInt32
+from jaxtyping import Array, Float, Shaped, UInt32
 
 
-def unit(images: Num[Array | np.ndarray, "*shape"]) -> Float[Array, "*shape"]:
+def unit(images: Shaped[Array | np.ndarray, "*shape"]) -> Float[Array, "*shape"]:
     """Gives pixels as floats in [0, 1]; signals, which are stored as floats, keep their values.
 
     Args:

@@ -75,6 +75,11 @@ def test_unknown_name(name, message, tmp_path):
     refused(name, tmp_path, message)
 
 
+def test_the_folder_of_the_files_themselves_is_told_from_the_one_above(tmp_path):
+    (tmp_path / "mnist").mkdir()
+    refused("mnist", tmp_path / "mnist", f"holds its files, name the folder above, {tmp_path}")
+
+
 def test_missing_set_names_every_place_and_the_command(tmp_path, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "elsewhere"))
     message = refused("fashion_mnist", tmp_path, "fashion_mnist: not found")

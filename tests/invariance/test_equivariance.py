@@ -110,6 +110,27 @@ def test_the_error_by_hand():
     )
 
 
+@pytest.mark.parametrize("unshared", [1, 2])
+def test_the_error_is_the_mean_over_both_axes(unshared):
+    # Every row (or column) has a weight of its own: along the other axis the map moves exactly.
+    weights = np.arange(1, 9, dtype=np.float32)
+    weights = weights.reshape((8, 1, 1) if unshared == 1 else (1, 8, 1))
+
+    def layers(_, x):
+        return {"weighted": x * weights}
+
+    images = pictures(8)
+    found = errors(equivariance(layers, {}, images, shifts=(1, 3)))
+    for shift in (1, 3):
+        first = np.take(images, np.arange(8 - shift), unshared)
+        own, after = (
+            np.take(weights, np.arange(8 - shift) + start, unshared - 1) for start in (0, shift)
+        )
+        difference, expected = ((each * first).reshape(5, -1) for each in (after - own, own))
+        along = np.linalg.norm(difference, axis=1) / np.linalg.norm(expected, axis=1)
+        assert found["weighted", shift] == pytest.approx((np.mean(along) + 0) / 2, rel=1e-5)
+
+
 def test_half_a_step_is_interpolated():
     def every_other(_, x):
         return {"every_other": x[:, ::2]}

@@ -40,6 +40,20 @@ def test_the_defaults_cover_every_transformation(defaults, names, space):
     assert {name for name, _ in plan(defaults, space).cells} == {"none", *names}
 
 
+def test_the_default_magnitudes_are_those_of_the_published_areas():
+    # An area under a curve is that of its magnitudes: with others the README's are not these.
+    fractions = (0.1, 0.2, 0.3, 0.5)
+    assert dict(DEFAULT) == {
+        "translation": (1, 2, 3, 4, 6),
+        "rotation": (5, 10, 20, 30, 45),
+        **{"scale": fractions, "shear": fractions, "noise": fractions},
+    }
+    assert dict(DEFAULT_SIGNALS) == {
+        "translation": (1, 2, 4, 6, 8),
+        **{"scale": fractions, "noise": fractions},
+    }
+
+
 @pytest.mark.parametrize(
     ("transformations", "space", "message"),
     [

@@ -269,3 +269,12 @@ def test_unknown_options_are_refused(options, message):
 def test_whole_numbers_are_not_interpolated():
     with pytest.raises(ValueError, match="int32: expected floats, or order='nearest'"):
         resample(jnp.ones((3, 3, 1), jnp.int32), jnp.zeros((2, 1, 1)))
+
+
+def test_maps_and_coordinates_of_other_shapes_are_refused(unchecked):
+    image = np.zeros((4, 5, 1), np.float32)
+    with pytest.raises(ValueError, match=r"matrices of shape \(3, 3\): expected \(…, 2, 3\)"):
+        warp(image, np.eye(3, dtype=np.float32))
+    for shape in ((4, 5, 2), (3, 4, 5), (4, 5)):
+        with pytest.raises(ValueError, match=r"coordinates of shape .*: expected \(…, 2, height"):
+            resample(image, np.zeros(shape, np.float32))

@@ -27,6 +27,13 @@ def test_signals_are_not_taken_for_pixels():
     assert ops.unit(signals).tolist() == signals.tolist()
 
 
+def test_pixels_of_booleans_are_black_and_white_and_other_whole_numbers_are_refused():
+    assert ops.unit(np.array([False, True])).tolist() == [0.0, 1.0]
+    for kind in (np.int32, np.uint16):
+        with pytest.raises(ValueError, match=f"pixels of type {kind.__name__}: expected uint8"):
+            ops.unit(np.array([0, 255], kind))
+
+
 def test_features_are_normalised_after_extraction():
     inputs = np.asarray(door.build(IMAGES, ("hog",), "standard")(ops.unit(IMAGES)))
     assert inputs.ndim == 2
