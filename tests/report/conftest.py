@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 TRANSFORMATIONS: dict[str, tuple[float, ...]] = {
     "translation": (1.0, 2.0, 3.0, 4.0, 6.0),
@@ -276,6 +277,32 @@ def predictions(
     return pd.concat(frames, ignore_index=True)
 
 
+def heights(
+    frame: pd.DataFrame, route: str, name: str, value: str, *, initial: bool = False
+) -> pd.DataFrame:
+    """Returns a route's curves at its full size: a row a seed, a column a magnitude from 0 on."""
+    rows = frame[
+        (frame["route"] == route)
+        & (frame["train_size"] == frame["train_size"].max())
+        & (frame["initial"] == initial)
+        & frame["chosen"]
+        & frame["transformation"].isin(["none", name])
+    ]
+    return rows.pivot_table(index="seed", columns="magnitude", values=value)
+
+
+def along(curves: pd.DataFrame) -> np.ndarray:
+    """Returns each curve's mean height by the trapezium rule."""
+    at, height = curves.columns.to_numpy(float), curves.to_numpy(float)
+    return (np.diff(at) * (height[:, 1:] + height[:, :-1]) / 2).sum(1) / at[-1]
+
+
+def student(seeds: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Returns mean and half width of Student's 95 % interval down the first axis."""
+    values = np.asarray(seeds, float)
+    return values.mean(0), stats.t.ppf(0.975, len(values) - 1) * stats.sem(values, axis=0)
+
+
 @functools.cache
 def scans() -> Any:
     """Returns scikit-learn's scans of digits."""
@@ -486,6 +513,9 @@ def builders() -> dict[str, Callable[..., Any]]:
         "published": published,
         "signals": signals,
         "full_results": full_results,
+        "heights": heights,
+        "along": along,
+        "student": student,
     }
 
 
@@ -497,3 +527,9 @@ def full_workdir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     workdir = full(tmp_path_factory.mktemp("full"))
     report.write(workdir)
     return workdir
+
+
+@pytest.fixture(scope="session")
+def full_frame(full_workdir: Path) -> pd.DataFrame:
+    """The rows of that study as pandas reads them."""
+    return pd.read_parquet(full_workdir / "results.parquet")

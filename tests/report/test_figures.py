@@ -1,4 +1,7 @@
-"""What the figures show: the choice of the rows that stand for their families."""
+"""What the figures show: who stands for a family, and which numbers each panel is given."""
+
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -86,6 +89,132 @@ def test_strengths_start_at_the_network_without_a_policy(builders, tmp_path, mon
     np.testing.assert_allclose(untouched.mean, [90.0, 85.0, 80.0])
     # Half way between untouched and shifted: (90 + 40) / 2, and so on.
     np.testing.assert_allclose(transformed.mean, [65.0, 62.5, 60.0])
+
+
+@pytest.fixture(scope="module")
+def drawn(full_workdir: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    """What the panels of the full study are asked to draw, by file and title; nothing is drawn."""
+    given: list[dict[str, Any]] = []
+    found = {}
+
+    def compose(panels, path, *, legend=(), **_):
+        for panel in panels:
+            panel.draw(None)
+            found[path.stem, panel.title] = given.pop() | {"legend": legend}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figures.plotting, "compose", compose)
+        for kind in ("curves", "pairs", "layers", "costs"):
+            patch.setattr(figures.plotting, kind, lambda _, **told: given.append(told))
+        figures.draw(reading.read(full_workdir), full_workdir / "figures")
+    return found
+
+
+TRANSFORMATIONS = ("translation", "rotation", "scale", "shear", "noise")
+
+
+@pytest.mark.parametrize(
+    ("file", "value", "place", "route"),
+    [
+        ("accuracy", "accuracy", 0, "mlp"),
+        ("accuracy", "accuracy", -1, "gap_affine"),
+        ("consistency", "consistency", 0, "mlp"),
+        ("consistency", "consistency", -1, "gap_affine"),
+        # A family's own figure begins with no route, and goes on in the order of the page.
+        ("family_structure_accuracy", "accuracy", 0, "mlp"),
+        ("family_structure_accuracy", "accuracy", 1, "ladder_dense"),
+        ("family_structure_consistency", "consistency", 0, "mlp"),
+        ("family_structure_consistency", "consistency", 1, "ladder_dense"),
+    ],
+)
+def test_a_line_is_the_mean_of_what_its_file_is_named_after(
+    drawn, full_frame, builders, file, value, place, route
+):
+    for name in TRANSFORMATIONS:
+        line = drawn[file, name.capitalize()]["lines"][place]
+        curves = builders["heights"](full_frame, route, name, value)
+        assert line.x.tolist() == curves.columns.tolist()
+        wanted = 100 * np.array(builders["student"](curves))
+        np.testing.assert_allclose([line.mean, line.half], wanted, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("file", "title"),
+    [
+        ("train_size", "Accuracy and training examples"),
+        ("family_structure_accuracy", "Training size"),
+    ],
+)
+def test_the_line_over_training_sizes_is_the_untouched_accuracy(
+    drawn, full_frame, builders, file, title
+):
+    line = drawn[file, title]["lines"][0]
+    rows = full_frame[
+        (full_frame["route"] == "mlp")
+        & (full_frame["transformation"] == "none")
+        & ~full_frame["initial"]
+        & full_frame["chosen"]
+    ]
+    cells = rows.pivot_table(index="seed", columns="train_size", values="accuracy")
+    assert line.x.tolist() == [100, 300, 1078]
+    np.testing.assert_allclose([line.mean, line.half], 100 * np.array(builders["student"](cells)))
+
+
+@pytest.mark.parametrize(
+    ("entry", "route"), [("MLP-800", "mlp"), ("global average, affine × 1", "gap_affine")]
+)
+def test_a_pair_is_consistency_before_training_and_after(drawn, full_frame, builders, entry, route):
+    for name in TRANSFORMATIONS:
+        rows = {row[0]: row[2:] for row in drawn["initial_and_trained", name.capitalize()]["rows"]}
+        for dot, initial in zip(rows[entry], (True, False), strict=True):
+            curves = builders["heights"](full_frame, route, name, "consistency", initial=initial)
+            wanted = builders["student"](builders["along"](curves))
+            np.testing.assert_allclose(dot, 100 * np.array(wanted))
+
+
+@pytest.mark.parametrize("entry", ["locally connected", "global average, affine × 1"])
+def test_hollow_layers_are_those_at_initialisation(drawn, full_workdir, builders, entry):
+    frame = pd.read_parquet(full_workdir / "equivariance.parquet")
+    told = drawn["equivariance", entry]
+    # The smallest and the largest magnitude, as the legend names them.
+    named = {
+        "translation by 1 px": ("translation", 1.0),
+        "translation by 4 px": ("translation", 4.0),
+        "rotation by 90°": ("rotation", 90.0),
+    }
+    series = {style.marker: named[text] for text, style in told["legend"] if text in named}
+    found = [(*series[line.style.marker], line.style.hollow) for line in told["lines"]]
+    assert set(found) == {(*each, initial) for each in named.values() for initial in (True, False)}
+    for (name, magnitude, initial), line in zip(found, told["lines"], strict=True):
+        rows = frame[
+            (frame["label"] == entry)
+            & (frame["transformation"] == name)
+            & (frame["magnitude"] == magnitude)
+            & (frame["initial"] == initial)
+        ]
+        layers = rows.pivot_table(index="seed", columns="layer_index", values="error")
+        np.testing.assert_allclose([line.mean, line.half], builders["student"](layers))
+        assert bool(line.style.dashes) == initial
+
+
+@pytest.mark.parametrize(
+    ("title", "column"),
+    [
+        ("Parameters", "parameters"),
+        ("Work", "multiply_accumulates"),
+        ("Training", "training_seconds"),
+    ],
+)
+def test_each_panel_of_costs_is_over_its_own_cost(drawn, full_frame, builders, title, column):
+    whole = full_frame[(full_frame["train_size"] == 1078) & full_frame["chosen"]]
+    wanted = []
+    for route, rows in whole.groupby("route"):
+        curves = [builders["heights"](whole, route, name, "accuracy") for name in TRANSFORMATIONS]
+        seeds = np.mean([builders["along"](each) for each in curves], axis=0)
+        mean, half = builders["student"](100 * seeds)
+        wanted.append((rows.groupby("seed")[column].first().mean(), mean, half))
+    points = drawn["cost", title]["points"]
+    np.testing.assert_allclose(sorted((cost, *dot) for _, _, cost, dot in points), sorted(wanted))
 
 
 def test_the_scale_holds_bands_that_are_not_far_wider_than_the_lines():

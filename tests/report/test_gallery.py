@@ -148,6 +148,35 @@ def test_kernels_of_signals_are_a_tile_for_each_channel_and_maps_one_in_all(publ
     assert decode(found.image).ndim == 3
 
 
+def test_kernels_and_maps_of_images_are_upright(published, tmp_path):
+    # Wider than high, so that a picture on its side has another shape.
+    kernel = np.zeros((3, 5, 2, 2), np.float32)
+    kernel[2, 1, 1, 0] = 1.0
+    activations = np.zeros((3, 5, 2), np.float32)
+    activations[2, 1, 1] = 1.0
+    pictures = {"kernel__00__conv1": kernel, "map__00__conv1": activations}
+    found = gallery.inside(published._replace(pictures=pictures), tmp_path)
+    assert found is not None
+    kernels, maps = decode(found.kernels[0].source), decode(found.maps[0].source)
+    assert kernels.shape == (1 + 3 + 1, 1 + 4 * (5 + 1), 4)
+    assert maps.shape == (1 + 3 + 1, 1 + 2 * (5 + 1), 4)
+    orange = np.argwhere(kernels[..., 0] > kernels[..., 2].astype(int) + 50)
+    # From the second channel to the first: the third tile.
+    assert orange.tolist() == [[1 + 2, 1 + 2 * 6 + 1]]
+    bright = np.argwhere(maps[..., 0] > 230)
+    assert bright.tolist() == [[1 + 2, 1 + 6 + 1]]
+
+
+def test_files_hold_the_pictures_of_the_page_enlarged(published, tmp_path):
+    found = gallery.inside(published, tmp_path)
+    assert found is not None
+    for file, layers in (("kernels", found.kernels), ("feature_maps", found.maps)):
+        for number, layer in enumerate(layers):
+            saved = np.asarray(Image.open(tmp_path / f"{file}_{number}_{layer.name}.png"))
+            picture = decode(layer.source)
+            np.testing.assert_array_equal(saved, picture.repeat(4, axis=0).repeat(4, axis=1))
+
+
 def test_kernels_are_white_at_nought_and_share_a_scale(published, tmp_path):
     kernel = np.zeros((3, 3, 2, 4), np.float32)
     kernel[0, 0, 0, 0], kernel[2, 2, 1, 3] = 2.0, -2.0

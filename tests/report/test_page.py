@@ -119,12 +119,93 @@ def test_the_table_holds_every_route_with_its_interval_and_seeds(page, builders)
     assert len(table) == 17
 
 
+def points(builders, seeds) -> str:
+    """The mean of shares in percent with its interval, as a cell holds it."""
+    mean, half = builders["student"](seeds)
+    return f"{100 * mean:.1f} ± {100 * half:.1f}"
+
+
+def test_every_cell_of_a_row_is_what_its_heading_says(page, full_frame, builders):
+    heads, row = (
+        next(cells for cells in page.cells if len(cells) == 13 and cells[0] == name)
+        for name in ("route", "global average, affine × 1combined")
+    )
+    names = ("translation", "rotation", "scale", "shear", "noise")
+    curves = {
+        name: builders["heights"](full_frame, "gap_affine", name, "accuracy") for name in names
+    }
+    transformed = np.mean([builders["along"](each) for each in curves.values()], axis=0)
+    untouched = curves["rotation"][0.0]
+    missed, half = builders["student"](360 * (1 - untouched))
+    seconds = builders["heights"](full_frame, "gap_affine", "none", "training_seconds")[0.0].mean()
+    assert half < 10 < seconds < 120, "counted and timed in the units below"
+    assert dict(zip(heads[1:], row[1:], strict=True)) == {
+        "n": "3",
+        "accuracy %": points(builders, untouched),
+        "errors": f"{missed:.1f} ± {half:.1f}",
+        "transformed %": points(builders, transformed),
+        **{
+            f"{name} kept %": points(builders, builders["along"](each) / untouched)
+            for name, each in curves.items()
+        },
+        "parameters": "60,100",
+        "MACs": "990 k",
+        "training": f"{seconds:.0f} s",
+    }
+
+
+def test_accuracies_stand_under_their_training_sizes(page, full_frame, builders):
+    start = next(
+        place for place, cells in enumerate(page.cells) if "accuracy in %, trained on" in cells
+    )
+    assert page.cells[start][1:] == ["100", "300", "1,078"]
+    rows = full_frame[
+        (full_frame["transformation"] == "none") & ~full_frame["initial"] & full_frame["chosen"]
+    ]
+    found = {cells[0]: cells[1:] for cells in page.cells[start + 1 : start + 17]}
+    assert found == {
+        label: [
+            points(builders, own.loc[own["train_size"] == size, "accuracy"])
+            for size in (100, 300, 1078)
+        ]
+        for label, own in rows.groupby("label")
+    }
+
+
+def test_learning_rates_are_told_by_route_and_training_size(builders, tmp_path):
+    rates = {100: (3e-3, 1e-3), 1078: (2e-2, 2e-2)}
+    rows = [
+        builders["row"](label="net", accuracy=0.9, train_size=size, seed=seed, learning_rate=rate)
+        for size, own in rates.items()
+        for seed, rate in enumerate(own)
+    ]
+    page = Page(report.write(builders["save"](tmp_path, pd.DataFrame(rows))))
+    start = page.cells.index(["route", "training examples", "learning rate"])
+    assert page.cells[start + 1 : start + 3] == [
+        ["net", "100", "0.001, 0.003"],
+        ["net", "1,078", "0.02"],
+    ]
+
+
 def test_numeric_columns_can_be_sorted(page):
     keys = [
         attrs["data-key"] for tag, attrs in page.elements if tag == "td" and "data-key" in attrs
     ]
     assert len(keys) == 16 * 12
     assert np.isfinite([float(key) for key in keys]).all()
+
+
+def test_sorting_a_column_sorts_what_is_read_in_it(page):
+    keys = [
+        attrs["data-key"] for tag, attrs in page.elements if tag == "td" and "data-key" in attrs
+    ]
+    rows = [cells[1:] for cells in page.cells if len(cells) == 13 and cells[0] != "route"]
+    read = (
+        pd.DataFrame(rows).replace({" ± .*": "", ",": "", " [ks]$": ""}, regex=True).astype(float)
+    )
+    for column in read:
+        ordered = read[column].iloc[np.argsort(np.array(keys[column::12], float), kind="stable")]
+        assert ordered.is_monotonic_increasing, column
 
 
 def test_figures_are_saved_and_drawn(full_workdir, page):
@@ -148,6 +229,26 @@ def test_figures_are_saved_and_drawn(full_workdir, page):
     # four families with more than one route, these with their training sizes.
     main, families = 5 + 5, 4 * (6 + 5)
     assert len(panels) == main + families + 3 + 1 + 5 + 5
+
+
+@pytest.mark.parametrize("value", ["accuracy", "consistency"])
+def test_saved_curves_go_where_their_numbers_lie(full_workdir, full_frame, builders, value):
+    root = ET.parse(full_workdir / "figures" / f"{value}.svg").getroot()
+    panel = next(element for element in root.iter() if element.get("id") == "panel1")
+    paths = [re.findall(r"[ML] (\S+) (\S+)", each.get("d", "")) for each in panel.iter()]
+    # Of all paths only the curves have six corners: a family each, no route first.
+    lines = [np.array(path, float) for path in paths if len(path) == 6]
+    assert len(lines) == 5
+    curves = [
+        builders["heights"](full_frame, route, "rotation", value).mean()
+        for route in ("mlp", "gap_affine")
+    ]
+    told = np.concatenate([np.stack([each.index, each], axis=1) for each in curves])
+    drawn = np.concatenate([lines[0], lines[-1]])
+    for numbers, pixels, sign in zip(told.T, drawn.T, (1, -1), strict=True):
+        slope, offset = np.polyfit(numbers, pixels, 1)
+        assert np.sign(slope) == sign, "an SVG counts from the top"
+        np.testing.assert_allclose(slope * numbers + offset, pixels, atol=1e-3)
 
 
 def test_panels_have_no_colour_that_the_dark_page_cannot_change(page):

@@ -52,6 +52,15 @@ def test_areas_average_each_seed_before_the_seeds(full, builders):
     )
 
 
+@pytest.mark.parametrize("initial", [False, True])
+def test_consistency_is_averaged_along_its_own_curve(full, full_frame, builders, initial):
+    curves = builders["heights"](full_frame, "mlp", "rotation", "consistency", initial=initial)
+    found = full.areas.set_index(["entry", "transformation", "initial"]).sort_index()
+    got = found.loc[("MLP-800", "rotation", initial)]
+    wanted = builders["student"](builders["along"](curves))
+    np.testing.assert_allclose(got[["consistent", "consistent_half"]].to_numpy(float), wanted)
+
+
 def test_a_curve_measured_on_part_of_the_test_set_starts_on_that_part(builders, tmp_path):
     frame = builders["full_results"](seeds=2, routes=["mlp"], transformations=["rotation"])
     starts = frame[frame["transformation"] == "none"].assign(
