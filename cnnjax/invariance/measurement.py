@@ -413,7 +413,7 @@ def _check_values(images: Array | np.ndarray) -> None:
             f"images of type {images.dtype} and shape {images.shape}: expected floats, as signals "
             "are, or (examples, height, width, channels)"
         )
-    if images.ndim == 4 and floating and not isinstance(images, jax.core.Tracer):
+    if images.ndim == 4 and images.size and floating and not isinstance(images, jax.core.Tracer):
         low, high = float(jnp.min(images)), float(jnp.max(images))
         # Rounding aside, for what leaves [0, 1] is clipped.
         if low < -1e-3 or high > 1 + 1e-3:

@@ -115,3 +115,15 @@ def test_angles_are_drawn_from_their_range():
     np.testing.assert_allclose(angles.mean(), 40, atol=3)
     # The variance along the path: L²/12 of the line and up to 1/6 + … of its bilinear reading.
     assert np.all((yy + xx > 81 / 12) & (yy + xx < 100 / 12 + 0.5))
+
+
+def test_length_and_angle_are_drawn_apart():
+    dot = np.zeros((15, 15, 1), np.float32)
+    dot[7, 7] = 1
+    op = functools.partial(motion_blur, length=(3.0, 12.0), angle=(20.0, 60.0))
+    lines = jax.jit(jax.vmap(op, (0, None)))(jax.random.split(KEY, 400), dot)[..., 0]
+    rows, columns = np.mgrid[:15, :15] - 7
+    yy, xx, xy = (np.sum(lines * m, (1, 2)) for m in (rows**2, columns**2, -rows * columns))
+    # A line's variance grows with its length, its direction is that of its covariance.
+    angles = np.arctan2(2 * xy, xx - yy)
+    assert abs(np.corrcoef(np.sqrt(yy + xx), angles)[0, 1]) < 5 / np.sqrt(400)

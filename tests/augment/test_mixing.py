@@ -117,8 +117,11 @@ def test_images_and_targets_are_floats(mix, unchecked):
     images, targets = batch()
     with pytest.raises(ValueError, match=r"^images of type uint8: expected floats"):
         mix(jax.random.key(0), (255 * images).astype(np.uint8), targets)
-    with pytest.raises(ValueError, match=r"^targets of type int32: expected floats"):
-        mix(jax.random.key(0), images, targets.astype(np.int32))
+    for wrong in (targets.astype(np.int32), targets[:, 0]):
+        with pytest.raises(
+            ValueError, match=r"^targets of type .*: expected distributions.*one_hot"
+        ):
+            mix(jax.random.key(0), images, wrong)
 
 
 @pytest.mark.parametrize("alpha", [0.2, 1.0, 4.0, 20.0])
@@ -210,3 +213,23 @@ def test_cutmix_boxes_have_the_area_that_was_drawn():
     covered = other.any(axis=2).mean(axis=0)
     assert 0 < covered[0] < covered[edge // 2]
     assert covered[0] == pytest.approx(covered[-1], abs=0.05)
+
+
+@pytest.mark.parametrize("alpha", [1.0, 20.0])
+def test_cutmix_areas_have_the_distribution_of_alpha(alpha):
+    size, edge = 2000, 40
+    images = np.broadcast_to(
+        np.arange(size, dtype=np.float32)[:, None, None, None] / size, (size, edge, edge, 1)
+    )
+    mixed, _ = mixing.cutmix(jax.random.key(6), images, np.ones((size, 1), np.float32), alpha=alpha)
+    rows = np.asarray(mixed != images)[..., 0].any(axis=2)
+    # Boxes that the border does not cut show the side that was drawn: √(1 − λ), whole pixels.
+    sides = rows.sum(1)[rows.any(1) & ~rows[:, 0] & ~rows[:, -1]]
+    # A side of s pixels stays clear of the border at edge − s − 1 of its places.
+    share = (np.arange(10_000) + 0.5) / 10_000
+    drawn = np.round(np.sqrt(share) * edge)
+    weight = stats.beta(alpha, alpha).pdf(share) * np.maximum(edge - drawn - 1, 0) * (drawn > 0)
+    mean = np.average(drawn, weights=weight)
+    variance = np.average((drawn - mean) ** 2, weights=weight)
+    assert sides.mean() == pytest.approx(mean, abs=5 * np.sqrt(variance / len(sides)))
+    assert sides.var() == pytest.approx(variance, rel=5 * np.sqrt(2 / len(sides)))

@@ -48,6 +48,17 @@ def test_noise_has_its_deviation_and_is_independent():
         assert abs(np.mean(own * shifted)) < 0.01 * 5 / np.sqrt(shifted.size)
 
 
+def test_the_halves_of_an_image_have_noise_of_their_own():
+    # One number drawn serves a value in each half.
+    image = np.full((200, 100, 3), 0.5, np.float32)
+    added = np.asarray(additive_gaussian_noise(KEY, image, deviation=0.1)) - 0.5
+    first, second = added[:100], added[100:]
+    assert abs(np.corrcoef(first.ravel(), second.ravel())[0, 1]) < 5 / np.sqrt(first.size)
+    # Nor do the sizes of the two go together.
+    sizes = np.corrcoef(np.abs(first).ravel(), np.abs(second).ravel())[0, 1]
+    assert abs(sizes) < 5 / np.sqrt(first.size)
+
+
 @pytest.mark.parametrize(("op", "colour"), [(salt, 1.0), (pepper, 0.0)])
 def test_salt_and_pepper_set_whole_pixels_as_often_as_they_say(op, colour):
     image = np.full((150, 100, 3), 0.5, np.float32)

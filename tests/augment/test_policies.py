@@ -135,6 +135,26 @@ def test_a_sequence_applies_everything_in_order():
     assert np.unique(out).tolist() == [5.0]
 
 
+@pytest.mark.parametrize("policy", [Sequence, functools.partial(SomeOf, least=2)])
+def test_each_operation_of_a_policy_draws_for_itself(policy):
+    half = jnp.full((4000, 1, 1, 1), 0.5)
+    brighten = functools.partial(augment.brighten, offset=(-0.2, 0.2))
+    both = policy((brighten, brighten))(KEY, half, jnp.zeros(4000, jnp.int32)) - 0.5
+    # Variances add up. With one draw for both the sum would have twice this; four standard errors
+    # of a triangle's variance are 0.075.
+    np.testing.assert_allclose(np.var(both), 2 * 0.4**2 / 12, rtol=0.08)
+
+
+def test_each_motion_of_a_move_draws_for_itself():
+    ramp = jnp.arange(41.0)[None, :, None] / 40
+    shift = functools.partial(augment.draw_translate_x, fraction=(-0.1, 0.1))
+    twice = functools.partial(move, draws=(shift, shift), border="edge")
+    moved = jax.vmap(twice, (0, None))(jax.random.split(KEY, 2000), ramp)
+    # The middle of the ramp tells the shift in pixels; four standard errors are 0.106.
+    shifts = 20 - 40 * moved[:, 0, 20, 0]
+    np.testing.assert_allclose(np.var(shifts), 2 * 8.2**2 / 12, rtol=0.11)
+
+
 @pytest.mark.parametrize("batch", [1, 2, 3, 8, 9, 31])
 def test_one_of_gives_each_image_exactly_one(batch):
     out = np.asarray(OneOf(adding(1.0, 10.0, 100.0))(KEY, *zeros(batch)))
@@ -189,6 +209,19 @@ def test_augmix_has_the_published_moments():
     assert abs(out.mean() - amount) < 5 * out.std() / np.sqrt(20_000)
     # depths d of variance 2/3, w of E w² = 1/6: E(Σ w d)² = 4 + 3·(2/3)/6; E m² = 1/3.
     np.testing.assert_allclose(np.mean(out**2), amount**2 * (4 + 1 / 3) / 3, rtol=0.04)
+
+
+def test_augmix_mixes_its_chains_by_its_alpha():
+    # Chains of ±a: E(m Σ wᵢ·±a)² = a² · E m² · 3 · E w², by the variances of Beta(α, α) and of
+    # Dirichlet(α, α, α). An α of 1 would give it 1.6 times.
+    alpha, amount = 5.0, 0.5
+    images, labels = zeros(8000)
+    policy = AugMix(adding(-amount, amount), depth=1, alpha=alpha)
+    out = np.asarray(policy(KEY, images + 0.5, labels))[:, 0, 0, 0] - 0.5
+    mixed = 1 / 4 + 1 / (4 * (2 * alpha + 1))
+    shares = 1 / 9 + 2 / (9 * (3 * alpha + 1))
+    error = np.std(out**2) / np.sqrt(8000)
+    assert abs(np.mean(out**2) - amount**2 * mixed * 3 * shares) < 5 * error
 
 
 SIGNAL_OPERATIONS = (
@@ -269,6 +302,14 @@ SMALLER = functools.partial(augment.crop, new_size=(1, 2))
             lambda: AugMix(SIGNAL_OPERATIONS)(KEY, jnp.zeros((2, 40, 1)), jnp.zeros(2, int)),
             r"^images of shape \(2, 40, 1\): expected \(batch, height, width, channels\)$",
         ),
+        (lambda: Sequence(augment.rotate)(KEY, *zeros(2)), "operations=.*expected a tuple"),
+        (
+            lambda: Sequence((augment.draw_rotate,))(KEY, *zeros(2)),
+            "draw_rotate draws a motion: expected it among `draws` of `move`",
+        ),
+        (lambda: move(KEY, zeros(1)[0][0], draws=augment.draw_rotate), "draws=.*expected a tuple"),
+        (lambda: move(KEY, zeros(1)[0][0], draws=(augment.rotate,)), "draws: .*; got rotate"),
+        (lambda: augment.build("ciresan")(KEY, zeros(2)[0]), "labels=None: .* gentle_labels"),
         *(
             (
                 lambda policy=policy: policy((augment.rotate, SMALLER))(KEY, *zeros(2)),
@@ -278,9 +319,16 @@ SMALLER = functools.partial(augment.crop, new_size=(1, 2))
         ),
     ],
 )
-def test_bad_input_is_refused(make, words):
+def test_bad_input_is_refused(make, words, unchecked):
     with pytest.raises(ValueError, match=words):
         make()
+
+
+def test_labels_that_nobody_reads_may_be_left_out(policy):
+    plain, traced, _ = policy
+    images, labels = real()
+    without = jax.jit(lambda key, images: plain(key, images, strength=1.0))(KEY, images)
+    np.testing.assert_allclose(without, traced(KEY, images, labels, 1.0), atol=1e-6)
 
 
 def test_mixtures_of_whole_numbers_are_refused(unchecked):

@@ -185,6 +185,14 @@ def test_noise_has_its_deviation():
     np.testing.assert_allclose(half, noise / 2, atol=1e-6)
 
 
+def test_noise_is_independent_between_channels_and_samples():
+    noise = np.asarray(signals.additive_noise(KEY, np.zeros((10000, 3), np.float32), deviation=0.3))
+    series = [*noise[1:].T, *noise[:-1].T]
+    between = np.corrcoef(series) - np.eye(6)
+    # A channel goes with itself, and with nothing else: not even with itself a sample later.
+    assert np.abs(between).max() < 5 / np.sqrt(10000)
+
+
 def test_parameters_are_drawn_evenly_from_their_range():
     gains = jax.vmap(lambda key: signals.gain(key, jnp.ones((1, 1))))(keys(2000))
     decibels = 20 * np.log10(np.asarray(gains).ravel())

@@ -251,6 +251,23 @@ def test_displacements_are_as_large_as_smoothed_noise(options):
     )
 
 
+def test_elastic_draws_its_alpha_and_its_sigma_apart():
+    def fields(alpha):
+        draws = functools.partial(
+            augment.draw_elastic, size=(30, 30), alpha=alpha, sigma=(1.5, 5.0)
+        )
+        return np.asarray(jax.jit(jax.vmap(draws))(jax.random.split(KEY, 400)).steps[0])
+
+    drawn, unit = fields((10.0, 50.0)), fields(1.0)
+    # α is a factor on the field of its key; σ shows in how steep a field is for its size.
+    alpha = np.sqrt(np.mean(drawn**2, (1, 2, 3)) / np.mean(unit**2, (1, 2, 3)))
+    np.testing.assert_allclose([alpha.min(), alpha.max()], [10, 50], atol=0.6)
+    slopes = np.mean(np.diff(unit, axis=2) ** 2, (1, 2, 3))
+    sigma = np.sqrt(np.mean(unit**2, (1, 2, 3)) / slopes / 2)
+    assert sigma.std() > 0.8
+    assert abs(np.corrcoef(alpha, sigma)[0, 1]) < 5 / np.sqrt(400)
+
+
 def test_a_crop_of_whole_numbers_is_filled_on_their_own_scale():
     image = np.full((4, 4, 1), 7, np.uint8)
     for fill, expected in ((1.0, 255), (0.5, 128), (0.0, 0)):

@@ -188,6 +188,21 @@ def test_fog_is_denser_smoother_and_everywhere():
     assert np.abs(np.diff(mist, axis=2)).mean() < np.abs(np.diff(cloud, axis=2)).mean() / 2
 
 
+@pytest.mark.parametrize("exponent", [-1.0, -4.0])
+def test_fog_is_as_rough_as_noise_of_its_exponent(exponent):
+    # As uneven as can be, fog is the noise itself: three octaves of it, here of other keys.
+    image = np.zeros((32, 32, 1), np.float32)
+    bare = {"intensity": 1.0, "density": 1.0, "unevenness": 1.0, "exponent": exponent}
+    draw = functools.partial(weather.octave_noise, size=(32, 32), exponent=exponent, octaves=3)
+    noise = jax.jit(jax.vmap(draw))(keys(300, seed=1))
+    ours, theirs = (
+        np.abs(np.diff(layer, axis=2)).mean((1, 2))
+        for layer in (many(weather.fog, 300, image, **bare)[..., 0], noise)
+    )
+    error = np.hypot(ours.std(), theirs.std()) / np.sqrt(300)
+    assert abs(ours.mean() - theirs.mean()) < 5 * error
+
+
 def test_what_is_brighter_than_the_clouds_stays():
     image = np.array([0.1, 0.95], np.float32).repeat(60).reshape(12, 10, 1)
     result = many(weather.clouds, 1, image, intensity=0.9)[0]
@@ -230,10 +245,19 @@ def test_a_flake_is_as_wide_as_asked():
 
 
 @pytest.mark.parametrize("angle", [-40.0, 0.0, 25.0])
-def test_streaks_lie_along_their_angle_and_have_their_length(angle):
+@pytest.mark.parametrize(
+    ("falling", "fixed"),
+    [
+        (weather.snowflakes, {"flake_size": 0.0}),
+        # Of rain nothing but the streaks.
+        (weather.rain, {"drop_size": 0.0, "intensity": 1.0, "opacity": 1.0, "darkening": 0.0}),
+    ],
+    ids=["snowflakes", "rain"],
+)
+def test_streaks_lie_along_their_angle_and_have_their_length(falling, fixed, angle):
     image = np.zeros((96, 96, 1), np.float32)
     options = {"density": 0.0004, "speed": 0.25, "angle": angle}
-    layer = many(weather.snowflakes, 40, image, flake_size=0.0, **options)[..., 0]
+    layer = many(falling, 40, image, **fixed, **options)[..., 0]
     # The correlation of the layer with itself, as far as a streak reaches: its second moments.
     spectrum = np.mean(np.abs(np.fft.fft2(layer, (192, 192))) ** 2, 0)
     correlation = np.fft.fftshift(np.fft.ifft2(spectrum).real)[96 - 16 : 97 + 16, 96 - 16 : 97 + 16]

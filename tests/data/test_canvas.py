@@ -19,6 +19,14 @@ def test_the_odd_row_and_column_come_after_the_image():
         np.testing.assert_array_equal(after.labels, before.labels)
 
 
+def test_the_image_is_in_the_centre():
+    digits = data.load("digits")
+    larger = data.on_canvas(digits, 32)
+    for name in ("train", "validation", "test"):
+        expected = np.pad(getattr(digits, name).images, [(0, 0), (2, 2), (2, 2), (0, 0)])
+        np.testing.assert_array_equal(getattr(larger, name).images, expected)
+
+
 @pytest.mark.parametrize(
     ("name", "side", "message"),
     [("digits", 20, "the images of digits are 28×28"), ("mnist1d", 50, "holds signals")],

@@ -107,6 +107,22 @@ def test_normalise_size_stops_at_its_limit():
     np.testing.assert_array_equal(features.normalise_size(square, size=0.4, limit=1.0), square)
 
 
+def test_normalise_size_shrinks_no_further_than_its_limit():
+    full = np.ones((1, 40, 40, 1), np.float32)
+    result = np.asarray(features.normalise_size(full, size=0.05, limit=1.2))
+    assert result.sum() == pytest.approx(1600 / 1.2**2, rel=0.01)
+
+
+def test_the_default_radius_is_a_share_of_the_shorter_side():
+    # The mean of MNIST's digits: 0.24 of the canvas's side, 9.6 pixels of 40.
+    y, x = np.mgrid[:40, :50]
+    discs = [np.hypot(y - 19, x - 26) < radius for radius in (10, 18)]
+    images = np.array(discs, np.float32)[..., None]
+    covariance = moments_by_skimage(np.asarray(features.normalise_size(images)))[2]
+    radius = np.sqrt(np.trace(covariance, axis1=1, axis2=2))
+    np.testing.assert_allclose(radius, 9.6, rtol=0.01)
+
+
 def test_crop_fills_the_canvas_up_to_the_margin():
     box = np.zeros((2, 20, 20, 1), np.float32)
     box[0, 2:8, 3:6] = 1  # 6 × 3, to become 12 × 6
@@ -118,6 +134,27 @@ def test_crop_fills_the_canvas_up_to_the_margin():
     assert square.sum() == pytest.approx(12 * 12, rel=0.03)
     rows = np.flatnonzero(square.sum(1) > 0.5)
     assert (rows[0], rows[-1]) in {(4, 15), (3, 16)}
+
+
+def test_crop_fills_a_canvas_that_is_not_square():
+    boxes = np.zeros((2, 20, 30, 1), np.float32)
+    boxes[0, 2:8, 3:6] = 1  # 6 × 3: the height, 12 pixels of 20, is filled first
+    boxes[1, 2:5, 3:14] = 1  # 3 × 11: the width, 22 pixels of 30
+    tall, wide = np.asarray(features.crop(boxes))[..., 0]
+    assert tall.sum() == pytest.approx(12 * 6, rel=0.02)
+    assert wide.sum() == pytest.approx(6 * 22, rel=0.02)
+    assert np.all(tall[5:15, 13:17] == 1)
+    assert np.all(wide[8:12, 5:25] == 1)
+
+
+def test_crop_overlooks_what_is_no_brighter_than_the_threshold():
+    clean = np.zeros((1, 20, 20, 1), np.float32)
+    clean[0, 2:8, 3:6] = 1
+    specked = clean.copy()
+    specked[0, 19, 19] = 0.5
+    np.testing.assert_array_equal(features.crop(specked, threshold=0.5), features.crop(clean))
+    found = np.asarray(features.crop(specked, threshold=0.49))
+    assert found.sum() < 0.7 * clean.sum()  # 18 rows of ink now, on 12
 
 
 @pytest.mark.parametrize("name", EXTRACTORS)

@@ -33,3 +33,11 @@ def test_unknown_and_misplaced_names_are_user_errors():
         features.build(("deskw",))
     with pytest.raises(UserError, match="expected 'hog' last, it gives vectors"):
         features.build(("hog", "deskew"))
+    with pytest.raises(UserError, match=r"features='hog': expected a tuple of names, \('hog',\)"):
+        features.build("hog")
+
+
+@pytest.mark.parametrize("name", features.NAMES)
+def test_pixels_of_whole_numbers_are_refused(name, unchecked):
+    with pytest.raises(ValueError, match="images of type uint8: expected floats"):
+        features.build((name,))(jnp.ones((3, 12, 12, 1), jnp.uint8))

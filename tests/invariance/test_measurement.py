@@ -273,13 +273,23 @@ def test_stacked_members_are_counted_as_each_alone(over):
     [
         (np.zeros((4, 7), np.uint8), np.zeros(4, np.int32), r"images=\(4, 7\): expected"),
         (np.zeros((4, 7, 7, 1), np.uint8), np.zeros(3, np.int32), "labels=3: expected as many"),
+        (np.zeros((4, 7, 7, 1), np.uint8), np.zeros((4, 2), np.int32), r"labels of shape \(4, 2\)"),
         (np.zeros((0, 7, 7, 1), np.uint8), np.zeros(0, np.int32), "examples=0"),
+        (np.zeros((4, 7, 7), np.uint8), np.zeros(4, np.int32), "type uint8 .* as signals are"),
+        (np.full((4, 7, 7, 1), 9.0, np.float32), np.zeros(4, np.int32), "images from 9 to 9: "),
+        (-np.ones((4, 7, 7, 1), np.float32), np.zeros(4, np.int32), "images from -1 to -1: "),
     ],
 )
-def test_sets_that_make_no_sense_are_refused(images, labels, message):
+def test_sets_that_make_no_sense_are_refused(images, labels, message, unchecked):
     weights = np.zeros((49, 2), np.float32)
     with pytest.raises(ValueError, match=message):
         measure(linear, weights, images, labels, key=KEY)
+
+
+def test_what_predicts_classes_and_not_logits_is_refused(unchecked):
+    images, labels, weights = problem()
+    with pytest.raises(ValueError, match=r"logits of shape .*: expected \(batch, classes\)"):
+        measure(lambda _, x: jnp.argmax(linear(weights, x), -1), {}, images, labels, key=KEY)
 
 
 def test_an_unknown_transformation_is_refused_with_the_nearest():

@@ -3,6 +3,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from cnnjax import nn, ops
 from cnnjax.errors import UserError
@@ -114,6 +115,24 @@ def test_pools_are_their_operations():
         variables = jax.jit(layer.init)(jax.random.key(0), x)
         assert not variables
         np.testing.assert_allclose(layer.apply(variables, x), expected, atol=1e-6)
+
+
+def test_average_pool_is_that_of_linen_without_the_padding():
+    x = jax.random.normal(jax.random.key(1), (2, 9, 8, 3))
+    for padding in ("SAME", "VALID", ((1, 0), (0, 2))):
+        expected = linen.avg_pool(x, (3, 3), (2, 2), padding, count_include_pad=False)
+        found = nn.AveragePool(3, stride=2, padding=padding).apply({}, x)
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_blur_pool_is_scipys_binomial_filter_subsampled():
+    x = jax.random.normal(jax.random.key(1), (2, 9, 8, 3))
+    expected = np.asarray(x)
+    for axis in (1, 2):
+        weights = np.array([1, 4, 6, 4, 1]) / 16
+        expected = ndimage.correlate1d(expected, weights, axis, mode="wrap")
+    found = nn.BlurPool(5, stride=3, padding="CIRCULAR").apply({}, x)
+    np.testing.assert_allclose(found, expected[:, ::3, ::3], atol=1e-6)
 
 
 def test_default_kernels_keep_the_scale_of_signals_through_relu():

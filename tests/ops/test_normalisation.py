@@ -24,6 +24,32 @@ def test_local_response_against_the_papers_formula(size):
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
+def test_local_response_is_the_papers_by_default():
+    # Squares of 100 count 1 each: 3, 4 or 5 channels of 7 beside k = 2, to the power of 3/4.
+    found = ops.local_response_normalise(np.full((1, 1, 7), 100, np.float32))
+    expected = [29.907, 26.084, 23.236, 23.236, 23.236, 26.084, 29.907]
+    np.testing.assert_allclose(found.ravel(), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(("options", "windows"), [({}, (9, 9)), ({"window": (5, 9)}, (5, 9))])
+def test_local_contrast_is_weighted_by_a_quarter_of_the_window_by_default(options, windows):
+    x = random(2, 12, 14, 3)
+
+    def smooth(image):
+        mean = image.mean(-1, keepdims=True)
+        for axis, pixels in enumerate(windows):
+            mean = scipy.ndimage.gaussian_filter1d(
+                mean, pixels / 4, axis, mode="mirror", radius=pixels // 2
+            )
+        return mean
+
+    for found, image in zip(ops.local_contrast_normalise(x, **options), x, strict=True):
+        centred = image - smooth(image)
+        contrast = np.sqrt(smooth(centred**2))
+        expected = centred / np.maximum(contrast, contrast.mean())
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_local_contrast_against_scipy():
     x = random(2, 12, 10, 3)
     window, deviation = 5, 1.3
