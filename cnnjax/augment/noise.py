@@ -142,16 +142,15 @@ def coarse_salt(
     probability = draw.parameter(keys[0], "fraction", fraction, neutral=0.0, strength=strength)
     fineness = draw.parameter(keys[1], "size_fraction", size_fraction, neutral=0.0)
     # The finest grid is drawn; a coarser one uses its first cells.
-    grid = tuple(
-        max(round(finest * n), min(FEWEST_CELLS, n)) for n in draw.float_image(image).shape[:2]
-    )
+    image = draw.float_image(image)
+    grid = tuple(max(round(finest * n), min(FEWEST_CELLS, n)) for n in image.shape[:2])
     cells = jax.random.uniform(keys[2], grid) < probability
     rows, columns = (
         _cell_of_pixel(n, most, fineness) for n, most in zip(image.shape[:2], grid, strict=True)
     )
     # Products with one-hot matrices: gathering is slower.
     white = (rows @ cells.astype(jnp.float32) @ columns.T)[..., None] > 0.5
-    return jnp.where(white, 1.0, draw.float_image(image)).astype(image.dtype)
+    return jnp.where(white, 1.0, image).astype(image.dtype)
 
 
 def _cell_of_pixel(size: int, most: int, fineness: Array) -> Array:

@@ -127,7 +127,6 @@ def _between(pair: tuple[float, float], unit: Array) -> Array:
 
 def _blend(image: Image, opacity: Array, towards: Array) -> NewImage:
     """Gives image + opacity · (towards − image), in the image's type."""
-    image = float_image(image)
     value = image.astype(jnp.float32)
     blended = value + opacity[..., None] * (towards - value)
     return jnp.clip(blended, 0, 1).astype(image.dtype)
@@ -135,7 +134,7 @@ def _blend(image: Image, opacity: Array, towards: Array) -> NewImage:
 
 def _veil(image: Image, opacity: Array, intensity: Array) -> NewImage:
     """Blends towards a grey, but only where the grey is brighter than the picture."""
-    value = float_image(image).astype(jnp.float32)
+    value = image.astype(jnp.float32)
     return _blend(image, jnp.clip(opacity, 0, 1), jnp.maximum(intensity, value))
 
 
@@ -179,7 +178,8 @@ def clouds(
         ends("sparsity", sparsity, least=_LEAST),
         ends("exponent", exponent, least=-8, most=0),
     )
-    matrices = _octaves(*float_image(image).shape[:2], None)
+    image = float_image(image)
+    matrices = _octaves(*image.shape[:2], None)
     units = jax.random.uniform(key, (len(ranges) + _points(matrices),))
     grey, thickest, power, slope = map(_between, ranges, units)
     noise = _summed(matrices, units[len(ranges) :], slope)
@@ -225,7 +225,8 @@ def fog(
         ends("unevenness", unevenness, least=0, most=1),
         ends("exponent", exponent, least=-8, most=0),
     )
-    matrices = _octaves(*float_image(image).shape[:2], 3)
+    image = float_image(image)
+    matrices = _octaves(*image.shape[:2], 3)
     units = jax.random.uniform(key, (len(ranges) + _points(matrices),))
     grey, thickest, lack, slope = map(_between, ranges, units)
     noise = _summed(matrices, units[len(ranges) :], slope)
@@ -331,9 +332,10 @@ def snowflakes(
     Reference:
       imgaug, augmenters.weather.Snowflakes; with flakes of one layer and no further blur.
     """
+    image = float_image(image)
     flakes, _ = _falling(
         key,
-        float_image(image).shape,
+        image.shape,
         density=ends("density", density, least=0, most=1),
         width=ends("flake_size", flake_size, least=0, most=1),
         length=ends("speed", speed, least=0, most=1),
@@ -392,9 +394,10 @@ def rain(
         ends("opacity", opacity, least=0, most=1),
         ends("darkening", darkening, least=0, most=1),
     )
+    image = float_image(image)
     streaks, units = _falling(
         key,
-        float_image(image).shape,
+        image.shape,
         density=ends("density", density, least=0, most=1),
         width=ends("drop_size", drop_size, least=0, most=1),
         length=ends("speed", speed, least=0, most=1),
@@ -402,7 +405,7 @@ def rain(
     )
     grey, thickest, loss = map(_between, ranges, units)
     strength = jnp.asarray(strength, jnp.float32)
-    darker = float_image(image).astype(jnp.float32) * (1 - jnp.minimum(strength * loss, 1))
+    darker = image.astype(jnp.float32) * (1 - jnp.minimum(strength * loss, 1))
     wet = _blend(darker, jnp.minimum(strength * thickest * streaks, 1), grey)
     return wet.astype(image.dtype)
 

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnjax.features.moments import Images
-from cnnjax.ops.pixels import floats, single
+from cnnjax.features.images import Images, batch
+from cnnjax.ops.pixels import single
 
 # L2-Hys: what keeps an empty block from dividing by zero, and where single values are cut.
 EPSILON = 1e-5
@@ -46,7 +46,8 @@ def hog(
       the images' type.
 
     Raises:
-      ValueError: `orientations`, `cell` or `block` is below 1, or the images hold no block.
+      ValueError: `orientations`, `cell` or `block` is below 1, the images hold no block, or they
+        are not a batch of floats.
 
     Reference:
       Dalal, Triggs: Histograms of oriented gradients for human detection. CVPR 2005.
@@ -56,8 +57,8 @@ def hog(
     >>> features.hog(jnp.zeros((2, 28, 28, 1))).shape
     (2, 1296)
     """
+    images = batch(images)
     _check(images.shape, orientations, cell, block)
-    images = floats(images, "images")
     # ε² is 0 in half precision.
     down, right = _gradient(single(images))
     magnitude = _length(down, right)
@@ -126,8 +127,6 @@ def _unit(blocks: Array) -> Array:
 
 
 def _check(shape: tuple[int, ...], orientations: int, cell: tuple, block: tuple) -> None:
-    if len(shape) != 4:
-        raise ValueError(f"images of shape {shape}: expected (batch, height, width, channels)")
     if orientations < 1:
         raise ValueError(f"orientations={orientations}: expected an integer ≥ 1")
     for name, pair in (("cell", cell), ("block", block)):

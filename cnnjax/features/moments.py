@@ -7,9 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnjax.ops.pixels import floats, single
-
-Images = Float[Array | np.ndarray, "batch height width channels"]
+from cnnjax.features.images import Images, batch
+from cnnjax.ops.pixels import single
 
 
 class Moments(NamedTuple):
@@ -26,15 +25,6 @@ class Moments(NamedTuple):
     mass: Float[Array, " batch"]
     centre: Float[Array, "batch 2"]
     covariance: Float[Array, "batch 2 2"]
-
-
-def batch(images: Images) -> Float[Array, "batch height width channels"]:
-    """Gives a batch of images as it is, and refuses whole numbers and other numbers of axes."""
-    if images.ndim != 4:
-        raise ValueError(
-            f"images of shape {images.shape}: expected (batch, height, width, channels)"
-        )
-    return floats(images, "images")
 
 
 @jax.jit

@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnjax.features.moments import Images, batch, moments
+from cnnjax.features.images import Images, batch
+from cnnjax.features.moments import moments
 from cnnjax.ops.resample import warp
 
 NewImages = Float[Array, "batch height width channels"]

@@ -102,13 +102,18 @@ def test_motion_paints_a_point_along_its_angle():
     assert rising[4, 4] == rising[6, 6] < 0.05
 
 
-def test_angles_are_drawn_from_their_range():
+def spreads(count, length, angle):
+    """The variances and the covariance of what becomes of a dot, upwards and to the right."""
     dot = np.zeros((15, 15, 1), np.float32)
     dot[7, 7] = 1
-    op = functools.partial(motion_blur, length=(9.0, 10.0), angle=(20.0, 60.0))
-    lines = jax.jit(jax.vmap(op, (0, None)))(jax.random.split(KEY, 300), dot)[..., 0]
+    op = functools.partial(motion_blur, length=length, angle=angle)
+    lines = jax.jit(jax.vmap(op, (0, None)))(jax.random.split(KEY, count), dot)[..., 0]
     rows, columns = np.mgrid[:15, :15] - 7
-    yy, xx, xy = (np.sum(lines * m, (1, 2)) for m in (rows**2, columns**2, -rows * columns))
+    return (np.sum(lines * m, (1, 2)) for m in (rows**2, columns**2, -rows * columns))
+
+
+def test_angles_are_drawn_from_their_range():
+    yy, xx, xy = spreads(300, length=(9.0, 10.0), angle=(20.0, 60.0))
     angles = np.rad2deg(np.arctan2(2 * xy, xx - yy) / 2)
     assert 19 < angles.min() < 23
     assert 57 < angles.max() < 61
@@ -118,12 +123,7 @@ def test_angles_are_drawn_from_their_range():
 
 
 def test_length_and_angle_are_drawn_apart():
-    dot = np.zeros((15, 15, 1), np.float32)
-    dot[7, 7] = 1
-    op = functools.partial(motion_blur, length=(3.0, 12.0), angle=(20.0, 60.0))
-    lines = jax.jit(jax.vmap(op, (0, None)))(jax.random.split(KEY, 400), dot)[..., 0]
-    rows, columns = np.mgrid[:15, :15] - 7
-    yy, xx, xy = (np.sum(lines * m, (1, 2)) for m in (rows**2, columns**2, -rows * columns))
+    yy, xx, xy = spreads(400, length=(3.0, 12.0), angle=(20.0, 60.0))
     # A line's variance grows with its length, its direction is that of its covariance.
     angles = np.arctan2(2 * xy, xx - yy)
     assert abs(np.corrcoef(np.sqrt(yy + xx), angles)[0, 1]) < 5 / np.sqrt(400)

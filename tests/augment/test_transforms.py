@@ -91,11 +91,17 @@ def test_what_is_out_of_range_is_refused(name):
         function(name)(KEY, picture(), **{parameter: value})
 
 
-def test_other_bad_inputs_are_refused():
+def test_other_bad_inputs_are_refused(unchecked):
     with pytest.raises(ValueError, match=r"new_size=\(10, 3\): expected lengths from 1 to those"):
         augment.crop(KEY, picture(), new_size=(10, 3))
     with pytest.raises(ValueError, match=r"new_size=\(14, 3\): .* those of \(13, 11\)"):
         augment.crop(KEY, picture(), new_size=(14, 3), padding=2)
+    with pytest.raises(ValueError, match="new_size=20: expected a pair"):
+        augment.crop(KEY, picture(), new_size=20)
+    with pytest.raises(ValueError, match=r"padding=\(2, 2\): expected at least 0 pixels, a whole"):
+        augment.crop(KEY, picture(), padding=(2, 2))
+    with pytest.raises(ValueError, match=r"fill=\(0\.5, 0\.4, 0\.3\): expected a number"):
+        augment.rotate(KEY, picture(), fill=(0.5, 0.4, 0.3))
     with pytest.raises(ValueError, match="padding=-1: expected at least 0 pixels"):
         augment.crop(KEY, picture(), padding=-1)
     with pytest.raises(ValueError, match="border='zero': expected one of constant"):

@@ -21,7 +21,7 @@ def test_no_names_are_the_identity_for_signals_too():
 
 
 @pytest.mark.parametrize("name", features.NAMES)
-def test_every_name_takes_a_batch_and_refuses_signals(name):
+def test_every_name_takes_a_batch_and_refuses_signals(name, unchecked):
     extract = features.build((name,))
     assert len(extract(jnp.ones((3, 12, 12, 1)))) == 3
     with pytest.raises(ValueError, match=r"images of shape \(3, 40, 1\): expected \(batch, height"):

@@ -107,3 +107,16 @@ def test_empty_sets_and_batches_are_refused(examples, batch_size):
     name = "examples=0" if examples == 0 else f"batch_size={batch_size}"
     with pytest.raises(ValueError, match=f"{name}: expected an integer ≥ 1"):
         evaluate(linear, weights, images, labels, batch_size=batch_size)
+
+
+@pytest.mark.parametrize(
+    ("shape", "told"),
+    [
+        ((3,), "labels=3: expected as many as images, 4"),
+        ((4, 2), r"labels of shape \(4, 2\): expected one class"),
+    ],
+)
+def test_labels_are_one_class_for_each_image(shape, told, unchecked):
+    images, weights = np.zeros((4, 4, 3, 1), np.uint8), np.zeros((12, 2), np.float32)
+    with pytest.raises(ValueError, match=told):
+        evaluate(linear, weights, images, np.zeros(shape, np.int32))

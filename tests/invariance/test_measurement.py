@@ -15,6 +15,7 @@ from cnnjax.invariance import (
     Measurement,
     evaluate,
     measure,
+    measure_corruptions,
     relative_area,
     summary,
 )
@@ -290,6 +291,12 @@ def test_what_predicts_classes_and_not_logits_is_refused(unchecked):
     images, labels, weights = problem()
     with pytest.raises(ValueError, match=r"logits of shape .*: expected \(batch, classes\)"):
         measure(lambda _, x: jnp.argmax(linear(weights, x), -1), {}, images, labels, key=KEY)
+
+
+def test_the_variables_of_one_model_are_not_taken_for_a_list_of_models(unchecked):
+    images, labels, weights = problem()
+    with pytest.raises(ValueError, match="members: expected a list with the variables of each"):
+        measure_corruptions(linear, {"w": weights}, images, labels, {"fog": [1]}, key=KEY)
 
 
 def test_an_unknown_transformation_is_refused_with_the_nearest():
