@@ -59,6 +59,12 @@ def build(names: Sequence[str]) -> Extractor:
     steps = [_EXTRACTORS[name] for name in names]
 
     def extract(images: Float[Array | np.ndarray, "batch *space channels"]) -> Array:
+        # Here too, and not only in each extractor: the error names what was asked for.
+        if steps and images.ndim != 4:
+            raise ValueError(
+                f"images of shape {images.shape}: expected (batch, height, width, channels) for "
+                f"features={tuple(names)!r}"
+            )
         result = jnp.asarray(images)
         for step in steps:
             result = step(result)
