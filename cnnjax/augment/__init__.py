@@ -31,6 +31,7 @@ from cnnjax.augment.geometry import (
 from cnnjax.augment.mixing import MIXTURES, cutmix, mixup
 from cnnjax.augment.motion import (
     Motion,
+    clip_boxes,
     compose,
     move_boxes,
     move_image,
@@ -102,6 +103,7 @@ __all__ = [
     "build",
     "canvas_corners",
     "channel_shuffle",
+    "clip_boxes",
     "clouds",
     "coarse_salt",
     "compose",

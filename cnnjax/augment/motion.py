@@ -211,12 +211,16 @@ def move_boxes(boxes: Boxes, motion: Motion) -> NewBoxes:
       motion: The motion.
 
     Returns:
-      Boxes of the same form, not cut off at the canvas, around all that is shown of what the old
-      ones held, NaN where that is nothing because all lies behind a horizon: exactly
-      where only matrices move them, and to half a pixel where one or two fields of σ 4 pixels or
-      more, α 34 or less, bend them: none of 4,000 such pairs on 96 × 128 pixels was further out. Of
-      1,500 rows of three one was, by 0.8 pixels, where the picture folded.
+      Boxes of the same form, not cut off at the canvas (`clip_boxes` does that), around all that is
+      shown of what the old ones held, NaN where that is nothing because all lies behind a horizon:
+      exactly where only matrices move them, and to half a pixel where one or two fields of σ 4
+      pixels or more, α 34 or less, bend them: none of 4,000 such pairs on 96 × 128 pixels was
+      further out. Of 1,500 rows of three one was, by 0.8 pixels, where the picture folded.
+
+    Raises:
+      ValueError: `boxes` are not fours.
     """
+    _check_boxes(boxes)
     bent = any(step.ndim == 3 for step in motion.steps)
     a_side = -(-max(motion.old_size) // EDGE_STEP) if bent else 1
 
@@ -246,6 +250,48 @@ def move_boxes(boxes: Boxes, motion: Motion) -> NewBoxes:
         found = jnp.concatenate([found, moved(finer)])
     around = extent(found, jnp.min, jnp.max)
     return jnp.where(jnp.isfinite(around), around + 0.5, jnp.nan)
+
+
+def clip_boxes(boxes: Boxes, size: tuple[int, int]) -> tuple[NewBoxes, Float[Array, " count"]]:
+    """Cuts boxes off at the canvas, and tells how much of each is left.
+
+    share = area of the cut box / area of the whole one, by which detectors drop what has all but
+    left: `valid = share > 0.1`.
+
+    Args:
+      boxes: (y0, x0, y1, x1) of each, in pixels, as `move_boxes` gives them.
+      size: (height, width) of the canvas, in pixels.
+
+    Returns:
+      Boxes within the canvas, and their shares, in [0, 1]. Of a box without area, or of NaN, the
+      share is 0; NaN boxes become zeros.
+
+    Raises:
+      ValueError: `boxes` are not fours.
+
+    >>> import jax.numpy as jnp
+    >>> from cnnjax import augment
+    >>> boxes, shares = augment.clip_boxes(jnp.array([[-2.0, 4, 2, 8], [9, 9, 12, 12]]), (8, 8))
+    >>> boxes.tolist(), shares.tolist()
+    ([[0.0, 4.0, 2.0, 8.0], [8.0, 8.0, 8.0, 8.0]], [0.5, 0.0])
+    """
+    _check_boxes(boxes)
+    boxes = jnp.asarray(boxes, jnp.result_type(boxes, jnp.float32))
+    seen = ~jnp.isnan(boxes).any(-1, keepdims=True)
+    boxes = jnp.where(seen, boxes, 0)
+    clipped = jnp.clip(boxes, 0, jnp.array([*size, *size], boxes.dtype))
+    whole, left = _area(boxes), _area(clipped)
+    return clipped, jnp.where(whole > 0, left / jnp.where(whole > 0, whole, 1), 0)
+
+
+def _area(boxes: Array) -> Float[Array, " count"]:
+    sides = jnp.maximum(boxes[:, 2:] - boxes[:, :2], 0)
+    return sides[:, 0] * sides[:, 1]
+
+
+def _check_boxes(boxes: Boxes) -> None:
+    if jnp.ndim(boxes) != 2 or jnp.shape(boxes)[1] != 4:
+        raise ValueError(f"boxes of shape {jnp.shape(boxes)}: expected (count, 4)")
 
 
 def _before_the_horizon(boxes: Array, step: Array) -> Float[Array, "4 count"]:

@@ -2,6 +2,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import ndimage
 
 from cnnjax import augment
@@ -220,6 +222,42 @@ def test_points_go_there_and_back():
 def test_no_boxes_stay_none(names):
     motion = drawn(names, jax.random.key(0))
     assert augment.move_boxes(np.zeros((0, 4), np.float32), motion).shape == (0, 4)
+
+
+@given(st.lists(st.tuples(*[st.integers(-6, 14)] * 4), min_size=1, max_size=4))
+def test_clipped_boxes_hold_the_pixels_that_are_left(corners):
+    """Boxes are painted on a canvas with a margin all around, and pixels are counted."""
+    margin, height, width = 8, 7, 9
+    boxes = [(min(a, c), min(b, d), max(a, c), max(b, d)) for a, b, c, d in corners]
+    clipped, shares = augment.clip_boxes(np.array(boxes), (height, width))
+    for box, found, share in zip(boxes, np.asarray(clipped), shares, strict=True):
+        around, inside = np.zeros((2, height + 2 * margin, width + 2 * margin), bool)
+        for canvas, (y0, x0, y1, x1) in ((around, box), (inside, found.astype(int))):
+            canvas[y0 + margin : y1 + margin, x0 + margin : x1 + margin] = True
+        middle = np.s_[margin : margin + height, margin : margin + width]
+        np.testing.assert_array_equal(inside[middle], around[middle])
+        assert inside.sum() == around[middle].sum()
+        np.testing.assert_allclose(share, around[middle].sum() / max(around.sum(), 1), rtol=1e-6)
+
+
+def test_clipped_boxes_of_nothing_have_no_share_and_finite_gradients():
+    boxes = jnp.array([[jnp.nan] * 4, [3.0, 3, 3, 6], [5, 5, 4, 4], [0, 0, 4, 8]])
+    clipped, shares = jax.jit(augment.clip_boxes, static_argnums=1)(boxes, (4, 4))
+    np.testing.assert_array_equal(shares, [0, 0, 0, 0.5])
+    np.testing.assert_array_equal(clipped[0], np.zeros(4))
+    slopes = jax.grad(lambda boxes: augment.clip_boxes(boxes, (4, 4))[1].sum())(boxes)
+    assert np.all(np.isfinite(slopes))
+    assert augment.clip_boxes(np.zeros((0, 4)), (4, 4))[1].shape == (0,)
+    several = jax.vmap(lambda boxes: augment.clip_boxes(boxes, (4, 4)))(boxes[:, None])
+    np.testing.assert_array_equal(several[1][:, 0], shares)
+
+
+@pytest.mark.parametrize("shape", [(4,), (3, 5)])
+def test_boxes_that_are_not_fours(shape, unchecked):
+    motion = drawn(["rotate"], jax.random.key(0))
+    for call in (lambda b: augment.move_boxes(b, motion), lambda b: augment.clip_boxes(b, (4, 4))):
+        with pytest.raises(ValueError, match=r"boxes of shape .*: expected \(count, 4\)"):
+            call(np.zeros(shape, np.float32))
 
 
 def test_points_under_a_steep_field_are_where_algebra_says():
