@@ -30,13 +30,12 @@ another generator of the same distribution (77 ± 12 and 87 ± 1 % before).
 MNIST, 132 runs, n = 3, 46 minutes beside other work, in two parts: no clear winner either. LeNet-5
 with AugMix makes the fewest errors, mCE 71 ± 10 %, level with eight others, among them LeNet-5
 alone (81 ± 8 %), deskewed (81 ± 4 %) and deskewed with distortions (81 ± 8 %), and clear below the
-plain network (100 ± 5 %), which AugMix alone does not help (96 ± 17 %). Clear above it lie the plain
-network with doubled distortions (119.5 ± 0.4 %) or deskewed (124 ± 4 %), the dense ladder's
-(124 ± 4 %), HOG (153 ± 8 %), global pooling (165 ± 24 %) and LeNet-5 with doubled distortions
-(184 ± 19 %), which leave 10 % of its errors under translation and make 7.6 times as many under salt
-and pepper. There every network with convolutions makes at least 1.6 times as many, and HOG 4.2
-times. Deskewed networks leave 3 to 6 % under translation, and make 2 to 3 times as many under
-cutout.
+plain network (100 ± 5 %), which AugMix alone does not help (96 ± 17 %). Clear above it lie the
+plain network with doubled distortions (119.5 ± 0.4 %) or deskewed (124 ± 4 %), the dense ladder's
+(124 ± 4 %), HOG (153 ± 8 %), global pooling (165 ± 24 %) and LeNet-5 with doubled distortions (184
+± 19 %), which leave 10 % of its errors under translation and make 7.6 times as many under salt and
+pepper. There every network with convolutions makes at least 1.6 times as many, and HOG 4.2 times.
+Deskewed networks leave 3 to 6 % under translation, and make 2 to 3 times as many under cutout.
 """
 
 import pathlib
