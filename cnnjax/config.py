@@ -640,11 +640,21 @@ def _check_published(items: Any) -> None:
 def _check_names(config: ConfigDict) -> None:
     """Asks the packages for the names they know; imported late because they bring JAX."""
     from cnnjax import augment, features, invariance, models
+    from cnnjax.augment.composed import OPERATIONS
 
     choose("model.name", config.model.name, models.NAMES)
+    if config.augment.name not in augment.NAMES and config.augment.name in OPERATIONS:
+        name = config.augment.name
+        raise UserError(
+            f"augment.name={name!r}: is one operation; expected augment.name='sequence' and "
+            f"augment.ranges.{name}={{}}"
+        )
     choose("augment.name", config.augment.name, augment.NAMES)
     choose("augment.mix", config.augment.mix, augment.MIXTURES)
     for name in config.features:
+        if "," in name:
+            several = tuple(each.strip() for each in name.split(","))
+            raise UserError(f"features={name!r}: expected a tuple of names, {several!r}")
         choose("features", name, features.NAMES)
     known = dict.fromkeys([*invariance.NAMES, *invariance.SIGNAL_NAMES])
     for name, magnitudes in config.invariance.transformations.items():

@@ -96,7 +96,7 @@ def _inside(plan: Plan, index: int, label: str, workdir: pathlib.Path) -> dict[s
             for place, (layer, kernel) in enumerate(_kernels(plan, variables["params"]).items())
         }
         | {
-            f"map__{place:02d}__{layer}": np.asarray(each)
+            f"map__{place:02d}__{layer.replace('/', '.')}": np.asarray(each)
             for place, (layer, each) in enumerate(spatial)
         }
     )
@@ -121,7 +121,10 @@ def _convolutions(plan: Plan) -> list[str]:
 def _kernels(plan: Plan, params: Any) -> dict[str, Any]:
     """One member's shared kernels, (*window, in, out), by layer."""
     flat = flax.traverse_util.flatten_dict(params, sep="/")
-    kernels = {layer: flat[f"{layer}/kernel"] for layer in _convolutions(plan)}
+    # A layer that is used again stands under another name there, and has no kernel of its own.
+    kernels = {
+        layer: flat[f"{layer}/kernel"] for layer in _convolutions(plan) if f"{layer}/kernel" in flat
+    }
     axes = plan.dataset.test.images.ndim
     return {
         # A sparse layer has a kernel of one window for each connection.

@@ -11,6 +11,7 @@ A member that validation did not choose, or that diverged, has one row, without 
 
 import contextlib
 import datetime
+import hashlib
 import json
 import math
 import os
@@ -505,8 +506,8 @@ def environment(*, command: Sequence[str] = ()) -> dict[str, Any]:
       command: The command line; default that of this process.
 
     Returns:
-      Versions (None of what is not installed), devices, CPU, git commit and whether the tree was
-      dirty (None outside a git checkout), command line and time.
+      Versions (None of what is not installed), devices, CPU, the code's fingerprint, git commit and
+      whether the tree was dirty (None outside a git checkout), command line and time.
     """
     import importlib.metadata
 
@@ -529,8 +530,18 @@ def environment(*, command: Sequence[str] = ()) -> dict[str, Any]:
         "cpu": _cpu(),
         "cores": usable_cores(),
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "code": code(),
         **_git(),
     }
+
+
+def code() -> str:
+    """Returns a fingerprint of the package's own Python: another after any edit."""
+    package = pathlib.Path(__file__).parent
+    told = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        told.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
+    return told.hexdigest()[:12]
 
 
 def environments(path: pathlib.Path) -> list[dict[str, Any]]:

@@ -167,7 +167,8 @@ def resolve(
             if any(configs.within(other, gone) for gone in configs.replaced_by(name)):
                 raise UserError(
                     f"{other}: --sweep sets {name}, which makes --config.{other} void; make it an "
-                    "axis too, or leave it out"
+                    "axis too where all take it, give each a route of its own in an experiment, or "
+                    "leave it out"
                 )
     # A field that the command line sets in one route concerns that route alone.
     one_route = {name: given.pop(name) for name in list(given) if configs.within(name, "routes")}

@@ -36,6 +36,16 @@ plain network with doubled distortions (119.5 ± 0.4 %) or deskewed (124 ± 4 %)
 ± 19 %), which leave 10 % of its errors under translation and make 7.6 times as many under salt and
 pepper. There every network with convolutions makes at least 1.6 times as many, and HOG 4.2 times.
 Deskewed networks leave 3 to 6 % under translation, and make 2 to 3 times as many under cutout.
+
+Fashion-MNIST, 132 runs, n = 3, 54 minutes beside other work: here the plain network trained with
+RandAugment (mCE 92 ± 3 %), AugMix (94 ± 2 %) or distortions at half strength (95 ± 2 %) makes the
+fewest errors, level with each other and clear below the plain network (100 ± 4 %). No network with
+convolutions or local connections has a lower mean than that: LeNet-5 has 104 ± 9 % with AugMix, 116
+± 5 % alone, global pooling 150 ± 5 %; HOG has 138.1 ± 0.6 %. They make fewer errors than the plain
+network where clothes move (LeNet-5 with doubled distortions 39 % under shear, 42 % under
+translation), and 1.9 to 3 times as many under salt and pepper. Deskewed networks leave 23 to 27 %
+under shear and 29 to 36 % under translation, and make 1.3 to 1.9 times as many under cutout, fog,
+brightness and coarse salt.
 """
 
 import pathlib

@@ -227,7 +227,16 @@ def test_the_upper_layer_always_wins(below, above):
         ({"layout": "vamp"}, "layout='vamp': did you mean 'vmap'"),
         ({"model.name": "lenet"}, "model.name='lenet': did you mean 'lenet5'"),
         ({"augment.name": "afine"}, "augment.name='afine': did you mean 'affine'"),
+        (
+            {"augment.name": "rotate"},
+            "augment.name='rotate': is one operation; expected augment.name='sequence' and "
+            "augment.ranges.rotate={}",
+        ),
         ({"features": ("hogg",)}, "features='hogg': did you mean 'hog'"),
+        (
+            {"features": ("deskew, hog",)},
+            "features='deskew, hog': expected a tuple of names, ('deskew', 'hog')",
+        ),
         (
             {"invariance.transformations.rotatoin": (1.0,)},
             "invariance.transformations='rotatoin': did you mean 'rotation'",

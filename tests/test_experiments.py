@@ -27,7 +27,8 @@ def runs(source):
 @pytest.mark.parametrize("source", SOURCES)
 def test_every_run_of_it_is_valid(source):
     expanded = runs(source)
-    assert len({run.config.seed for run in expanded}) >= 3
+    seeds = {run.config.seed for run in expanded}
+    assert len(seeds) >= 3, f"{source}: expected an interval, from 3 seeds or more"
     assert all(run.label and run.family for run in expanded)
 
 

@@ -9,7 +9,9 @@
 Words in capitals (NAME, DIR, FILE, x.y) stand for something and are not looked up.
 """
 
+import collections
 import importlib.util
+import inspect
 import pathlib
 import re
 import shlex
@@ -24,6 +26,7 @@ import pandas as pd
 import pytest
 
 from cnnjax import augment, platform, results
+from cnnjax.augment.composed import OPERATIONS
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -161,7 +164,8 @@ def made_up() -> dict:
         "image": images[0],
         "images": images,
         "labels": np.arange(4),
-        "boxes": np.array([[4.0, 3, 10, 9]]),
+        "jax": jax,
+        "boxes": np.tile(np.array([[4.0, 3, 10, 9], [14, 10, 20, 20]]), (4, 1, 1)),
         "strength": 1.0,
     }
 
@@ -185,8 +189,11 @@ def test_the_library_is_used_as_shown(tmp_path, monkeypatch, capsys):
 
     names = made_up()
     exec(moving, names)
-    assert names["boxes"].shape == (1, 4)
-    assert not np.array_equal(names["boxes"], made_up()["boxes"])
+    assert names["images"].shape == made_up()["images"].shape
+    assert names["boxes"].shape == (4, 2, 4)
+    assert not np.allclose(names["boxes"][:, 0], made_up()["boxes"][:, 0], atol=0.5)
+    assert names["boxes"].max() <= 16
+    np.testing.assert_array_equal(names["valid"], [[True, False]] * 4)
 
     columns = {"transformation": "none", "magnitude": 0.0, "status": "done", "route": "mlp"}
     rows = pd.DataFrame([columns | {"chosen": True, "initial": False, "accuracy": 0.5}] * 2)
@@ -200,8 +207,20 @@ def test_the_library_is_used_as_shown(tmp_path, monkeypatch, capsys):
 
 
 def test_every_experiment_is_named():
-    for path in (ROOT / "experiments").glob("*.py"):
-        assert f"experiments/{path.name}" in README
+    names = [f"experiments/{path.name}" for path in (ROOT / "experiments").glob("*.py")]
+    missing = [name for name in names if name not in README]
+    assert not missing, "to be named under Studies in README.md"
+
+
+def test_the_catalogue_is_counted():
+    words = {6: "six", 41: "forty-one"}
+    counts = collections.Counter(
+        list(inspect.signature(operation).parameters)[1] for operation in OPERATIONS.values()
+    )
+    told = f"{words[counts['image']]} operations on images"
+    assert told in README, f"README.md and CHANGELOG.md: {counts}"
+    assert f"{words[counts['signal']]} on signals" in README
+    assert told in (ROOT / "CHANGELOG.md").read_text()
 
 
 def test_every_extra_exists():

@@ -429,3 +429,18 @@ def test_a_table_with_holes_is_told_in_one_line(path):
     pd.read_parquet(path).assign(seed=None).to_parquet(path)
     with pytest.raises(UserError, match=r"other values than expected .*; delete it and launch"):
         results.read(path)
+
+
+def test_an_edit_of_the_code_changes_its_fingerprint(tmp_path, monkeypatch):
+    assert results.environment()["code"] == results.code() == results.code()
+    (tmp_path / "ops").mkdir()
+    monkeypatch.setattr(results, "__file__", str(tmp_path / "results.py"))
+    seen = {results.code()}
+    for content in ("1", "2"):
+        (tmp_path / "ops" / "new.py").write_text(content)
+        seen.add(results.code())
+    (tmp_path / "ops" / "new.py").rename(tmp_path / "new.py")
+    seen.add(results.code())
+    (tmp_path / "notes.txt").write_text("no code")
+    assert results.code() in seen
+    assert len(seen) == 4

@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 
+import flax.linen as linen
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from cnnjax import config as configs
-from cnnjax import data, evaluation, models, ops, pictures, results, study, sweep, train
+from cnnjax import data, evaluation, models, nn, ops, pictures, results, study, sweep, train
 from cnnjax.errors import UserError
 from cnnjax.report import page, reading
 
@@ -568,6 +569,62 @@ def test_a_finished_launch_trains_nothing_more(whole, monkeypatch):
     environment = (workdir / "environment.json").read_text()
     pd.testing.assert_frame_equal(launch(small(), workdir), table)
     assert (workdir / "environment.json").read_text() == environment, "this launch made no result"
+
+
+def test_results_of_other_code_are_kept_and_told(whole, tmp_path, monkeypatch, capfd):
+    table, workdir = whole
+    shutil.copytree(workdir, tmp_path / "again")
+    launch(small(), tmp_path / "again")
+    assert "other code" not in capfd.readouterr().err
+    monkeypatch.setattr(results, "code", lambda: "edited")
+    pd.testing.assert_frame_equal(launch(small(), tmp_path / "again"), table)
+    assert re.search("again: other code of cnnjax made some of", capfd.readouterr().err)
+
+
+class Wrong(linen.Module):
+    gives: str
+
+    @linen.compact
+    def __call__(self, x, train=False):
+        if self.gives == "map":
+            return nn.Conv(10, 3, name="conv")(x)
+        logits = nn.Dense(5, name="output")(nn.Flatten(name="flatten")(x))
+        return (logits, logits) if self.gives == "pair" else logits
+
+
+@pytest.mark.parametrize(
+    ("gives", "words"),
+    [
+        ("five", "gives values of shape (5,) for an example; expected logits, (10,)"),
+        ("map", "gives values of shape (26, 26, 10) for an example; expected logits, (10,)"),
+        ("pair", "gives a tuple for an example; expected logits, (10,)"),
+    ],
+)
+def test_what_gives_no_logits_is_told_before_anything_is_trained(
+    gives, words, monkeypatch, unchecked
+):
+    monkeypatch.setattr(study.models, "build", lambda *_, **__: Wrong(gives))
+    with pytest.raises(UserError, match=re.escape(f"on dataset.name='digits': {words}")):
+        study.plan_all(sweep.group(sweep.expand(small())))
+
+
+class Shared(linen.Module):
+    """One convolution, used three times."""
+
+    @linen.compact
+    def __call__(self, x, train=False):
+        again = nn.Conv(1, 3, padding="SAME", name="again")
+        x = again(nn.relu(again(nn.relu(again(x)))))
+        return nn.Dense(10, name="output")(nn.Flatten(name="flatten")(x))
+
+
+def test_a_shared_layer_has_one_kernel():
+    plan = study.plan_all(sweep.group(sweep.expand(small())))[0]
+    plan = plan._replace(module=Shared(), summary=models.summary(Shared(), (28, 28, 1)))
+    params = Shared().init(jax.random.key(0), jnp.ones((1, 28, 28, 1)))["params"]
+    kernels = pictures._kernels(plan, params)
+    assert list(kernels) == ["again"]
+    np.testing.assert_array_equal(kernels["again"], params["again"]["kernel"])
 
 
 def test_the_insides_are_those_of_the_best_convolutional_network(tmp_path, monkeypatch):

@@ -87,7 +87,10 @@ OPERATIONS: dict[str, Callable] = {
         weather.snowflakes,
     )
 }
-"""All that take one image or one signal; `move` is what neighbouring motions become."""
+"""All that take one image or one signal; `move` is what neighbouring motions become.
+
+One of them is called as operation(key, image, *, strength=1.0, …), and is in `augment.__all__`.
+"""
 
 _SAMPLING = ("order", "border", "fill")
 _WORDS = {
@@ -201,13 +204,15 @@ def _checked(name: str, options: Any) -> dict[str, Any]:
         return dict(options)
     if name not in OPERATIONS:
         return dict(options)  # a policy knows its own
-    _, _, *parameters = inspect.signature(OPERATIONS[name]).parameters.values()
-    known = {each.name: each for each in parameters if each.name != "strength"}
+    _, _, *known = inspect.signature(OPERATIONS[name]).parameters
+    kinds = typing.get_type_hints(OPERATIONS[name])
     checked = {}
     for option, value in options.items():
-        kind = known[choose(where, option, known)].annotation
+        choose(where, option, [each for each in known if each != "strength"])
+        # A whole number is a number; of other kinds than these the operation itself must tell.
+        kind = Number if kinds.get(option) is float else kinds.get(option)
         checked[option] = _tuple(value)
-        if not _fits(checked[option], kind):
+        if kind in _WORDS and not _fits(checked[option], kind):
             raise UserError(f"{where}.{option}={value!r}: expected {_WORDS[kind]}")
     return checked
 

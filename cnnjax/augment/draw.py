@@ -116,6 +116,12 @@ def ends(
     return float(pair[0]), float(pair[1])
 
 
+def check_size(size: tuple[int, ...]) -> None:
+    """Refuses an image's whole shape where its size is expected."""
+    if len(size) != 2:
+        raise ValueError(f"size={tuple(size)}: expected (height, width)")
+
+
 def check_fill(fill: Scalar) -> None:
     """Refuses a `fill` outside [0, 1], as one on the scale of 255 is."""
     if isinstance(fill, tuple | list) or (

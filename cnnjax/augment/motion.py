@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num, Shaped
 
-from cnnjax.augment.draw import Image, Number, check_fill, float_image
+from cnnjax.augment.draw import Image, Number, check_fill, check_size, float_image
 from cnnjax.ops.resample import resample
 
 Points = Num[Array | np.ndarray, "count 2"]
@@ -60,6 +60,10 @@ class Motion:
     steps: tuple
     old_size: tuple[int, int] = dataclasses.field(metadata={"static": True})
     new_size: tuple[int, int] = dataclasses.field(metadata={"static": True})
+
+    def __post_init__(self) -> None:
+        check_size(self.old_size)
+        check_size(self.new_size)
 
 
 def compose(motions: Sequence[Motion]) -> Motion:

@@ -494,6 +494,7 @@ def draw_perspective(
     Raises:
       ValueError: `inward` is neither a number nor a pair low ≤ high within ±0.24.
     """
+    draw.check_size(size)
     draw.ends("inward", inward, least=-LARGEST_CORNER, most=LARGEST_CORNER)
     drawn = _several(8, key, "inward", inward, 0, strength)
     distances = jnp.clip(drawn, -LARGEST_CORNER, LARGEST_CORNER).reshape(4, 2)
@@ -562,6 +563,7 @@ def draw_elastic(
       ValueError: `alpha` is neither a number nor a pair low ≤ high from 0 up, or `sigma` is not
         one from 1 up.
     """
+    draw.check_size(size)
     draw.ends("alpha", alpha, least=0)
     smallest, largest = draw.ends("sigma", sigma, least=1)
     alpha_key, sigma_key, noise_key = jax.random.split(key, 3)

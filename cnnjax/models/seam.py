@@ -40,7 +40,8 @@ def seam(module: linen.Module) -> Network:
         such an argument, otherwise as module(x).
 
     Returns:
-      Its `Network`. Both functions work under jit, vmap and lax.map; `train` is a Python bool.
+      Its `Network`. Both functions work under jit, vmap and lax.map; `train` is a Python bool. They
+      raise ValueError where the module has another name for it, as it would never be trained.
 
     >>> import jax, jax.numpy as jnp
     >>> from cnnjax import models
@@ -78,14 +79,17 @@ def seam(module: linen.Module) -> Network:
 
 def training(module: linen.Module, train: bool) -> dict[str, Any]:
     """The argument that tells a module whether it is trained, for one that can be told."""
-    known = "train" in inspect.signature(type(module).__call__).parameters
-    return {"train": train} if known else {}
+    parameters = inspect.signature(type(module).__call__).parameters
+    for other in ("training", "is_training", "deterministic"):
+        if other in parameters and "train" not in parameters:
+            raise ValueError(f"{type(module).__name__} takes {other!r}: expected 'train'")
+    return {"train": train} if "train" in parameters else {}
 
 
 def feature_maps(
     module: linen.Module, variables: Variables, x: Float[Array | np.ndarray, "batch *rest"]
 ) -> dict[str, Array]:
-    """What every layer hands on, before its activation function.
+    """What every layer hands on, before its activation function, and every block of layers.
 
     Args:
       module: The network.
@@ -94,8 +98,13 @@ def feature_maps(
 
     Returns:
       An ordered dict from the layer's name ("conv1", "pool1", … "output"; nested ones with slashes)
-      to its output, the first layer first. The order also survives jit.
+      to its output, the first layer first. A module that has layers, such as a residual block,
+      comes after them, if it gives an array. The order also survives jit.
     """
     with watch() as calls:
         module.apply(variables, x, **training(module, False))
-    return OrderedDict((call.name, call.output) for call in calls if call.leaf)
+    return OrderedDict(
+        (call.name, call.output)
+        for call in calls
+        if call.leaf or (call.module.path and hasattr(call.output, "shape"))
+    )

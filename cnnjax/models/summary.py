@@ -87,9 +87,10 @@ class Summary:
 def summary(module: linen.Module, input_shape: tuple[int, ...]) -> Summary:
     """Counts what a network costs, without computing anything.
 
-    The receptive fields compose the layers in the order in which they run, so they are those of a
-    chain; a branch beside it is not told apart. What happens between layers is not seen either:
-    where a layer takes another shape than the one before it gave, as behind `ops.max_pool`, the
+    A receptive field composes the layers that lead to a layer's input. Two layers that take the
+    same array are branches. What happens between layers is not seen: an input that no layer gave or
+    took is thought to be made of all that has its shape, as a residual sum is, and to see what the
+    largest of these sees. Where the layer before gave another shape, as before `ops.max_pool`, the
     field is not known from there on; `nn.MaxPool` and its like are layers.
 
     Args:
@@ -127,41 +128,58 @@ def summary(module: linen.Module, input_shape: tuple[int, ...]) -> Summary:
     )
 
 
+_Windows = tuple[tuple[Any, ...], ...]
+"""The windows that lead to an array, for each axis of the network's input."""
+
+
 class _Seen:
-    """The windows passed so far, along each axis of the input."""
+    """The windows that lead to each array that a layer took or gave; None where not known."""
 
     def __init__(self, space: tuple[int, ...]) -> None:
         self.space = space
-        self.layers: list[list[Any]] = [[] for _ in space]
-        self.known = True
-        self.given: tuple[int, ...] | None = None
+        # By identity: the calls that are recorded keep all of these alive.
+        self.windows: dict[int, _Windows | None] = {}
+        self.given: list[tuple[tuple[int, ...], _Windows | None]] = []
 
     def through(self, call: Call) -> tuple[int, ...] | None:
-        shape = call.input.shape[1:]
-        if self.given not in (None, shape):
-            self.known = False
-        self.given = call.output.shape[1:]
-        if isinstance(call.module, Layer):
-            if len(shape) - 1 == len(self.space):
-                self._add(call.module, shape)
-        elif shape[:-1] != call.output.shape[1:-1] or hasattr(call.module, "kernel_size"):
-            self.known = False
-        if not self.known:
-            return None
-        return tuple(
-            ops.receptive_field(layers, size=size).size
-            for layers, size in zip(self.layers, self.space, strict=True)
-        )
+        windows = self.windows.setdefault(id(call.input), self._before(call))
+        if windows is not None:
+            windows = self._after(call, windows)
+        self.windows[id(call.output)] = windows
+        self.given.append((call.output.shape, windows))
+        return None if windows is None else self._size(windows)
 
-    def _add(self, layer: Layer, shape: tuple[int, ...]) -> None:
-        *lengths, padding = layer.window_geometry(shape)
+    def _before(self, call: Call) -> _Windows | None:
+        if not self.given:
+            return ((),) * len(self.space)
+        made_of = [windows for _, windows in self.given]
+        if self.given[-1][0] != call.input.shape or None in made_of:
+            return None
+        alike = [windows for shape, windows in self.given if shape == call.input.shape]
+        return max((each for each in alike if each is not None), key=self._size)
+
+    def _after(self, call: Call, windows: _Windows) -> _Windows | None:
+        shape = call.input.shape[1:]
+        if not isinstance(call.module, Layer):
+            same = shape[:-1] == call.output.shape[1:-1]
+            return windows if same and not hasattr(call.module, "kernel_size") else None
+        if len(shape) - 1 != len(self.space):
+            return windows
+        *lengths, padding = call.module.window_geometry(shape)
         named = zip(("window", "stride", "dilation"), lengths, strict=True)
         every = [per_axis(name, value, len(self.space)) for name, value in named]
-        for axis, layers in enumerate(self.layers):
-            sizes = (each[axis] for each in every)
+        after = []
+        for axis, before in enumerate(windows):
             # Amounts given per axis; names and integers hold for every axis.
             own = padding if isinstance(padding, str | int) else (padding[axis],)
-            layers.append((*sizes, own))
+            after.append((*before, (*(each[axis] for each in every), own)))
+        return tuple(after)
+
+    def _size(self, windows: _Windows) -> tuple[int, ...]:
+        return tuple(
+            ops.receptive_field(layers, size=size).size
+            for layers, size in zip(windows, self.space, strict=True)
+        )
 
 
 def _row(call: Call, seen: _Seen) -> Row:

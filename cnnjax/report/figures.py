@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -460,7 +460,7 @@ def _equivariance(study: reading.Study, path: Path) -> Drawing | None:
         draw = functools.partial(
             plotting.layers,
             lines=lines,
-            names=[str(layer).rsplit("/", 1)[-1] for layer in names],
+            names=_layer_names(names),
             x_label="relative error (0 is exact)",
             x_max=top,
         )
@@ -473,6 +473,13 @@ def _equivariance(study: reading.Study, path: Path) -> Drawing | None:
     return plotting.compose(
         panels, path, legend=legend, size=(350, 84 + 21 * most), margins=(96, 16, 34, 40)
     )
+
+
+def _layer_names(layers: Iterable[str]) -> list[str]:
+    """Without the blocks that layers lie in, unless two would then be called the same."""
+    whole = [str(layer).replace("/", ".") for layer in layers]
+    short = [name.rsplit(".", 1)[-1] for name in whole]
+    return short if len(set(short)) == len(short) else whole
 
 
 def _chosen_magnitudes(frame: pd.DataFrame) -> dict[tuple[str, float], Style]:

@@ -1,7 +1,8 @@
 """What every operation of the catalogue keeps to; what each of them does is in the other files.
 
-Operations are found by their signature, (key, image, *, …) or (key, signal, *, …): one that `CASES`
-does not have fails. Each is compiled three times, for as many checks as that serves.
+Operations are found by their signature, (key, image, *, …) or (key, signal, *, …): the first test
+below says of one that is not in all of the places where it belongs. Each is compiled three times,
+for as many checks as that serves.
 """
 
 import ast
@@ -18,6 +19,7 @@ import pytest
 
 from cnnjax import augment
 from cnnjax.augment import colour
+from cnnjax.augment.composed import OPERATIONS
 
 KEY = jax.random.key(0)
 COUNT = 20
@@ -99,7 +101,7 @@ SHAPES = {
 }
 
 
-@pytest.fixture(params=sorted(FOUND))
+@pytest.fixture(params=sorted(FOUND.keys() & CASES))
 def name(request):
     return request.param
 
@@ -155,8 +157,18 @@ def in_range(name, results):
     return 0 <= results.min() <= results.max() <= 1
 
 
-def test_every_operation_is_here():
-    assert set(CASES) == set(FOUND)
+def compare(place, names, expected):
+    """Says which names a place lacks, and which it should not have."""
+    lacking, spare = sorted(set(expected) - set(names)), sorted(set(names) - set(expected))
+    assert not lacking, f"to be added to {place}: {', '.join(lacking)}"
+    assert not spare, f"no operation, but in {place}: {', '.join(spare)}"
+    assert len(names) == len(set(names)), f"twice in {place}"
+
+
+def test_every_operation_is_where_it_belongs():
+    # `move` is any chain of those that move.
+    compare("cnnjax.augment.__all__", [*FOUND], [*OPERATIONS, "move"])
+    compare("CASES of tests/augment/test_catalogue.py", [*CASES], FOUND)
 
 
 def constant(script, name):
@@ -172,8 +184,8 @@ def constant(script, name):
 def test_the_gallery_shows_every_operation_on_images():
     groups = constant("augment_gallery.py", "GROUPS")
     shown = [name for side in groups for operations in side.values() for name in operations]
-    # Any chain of what has a row of its own.
-    assert sorted([*shown, "move"]) == sorted(name for name in FOUND if FOUND[name] == "image")
+    images = [name for name in FOUND if FOUND[name] == "image" and name != "move"]
+    compare("GROUPS of experiments/augment_gallery.py", shown, images)
 
 
 def test_every_operation_is_timed():
@@ -182,7 +194,7 @@ def test_every_operation_is_timed():
         for names in ("IMAGE_OPERATIONS", "SIGNAL_OPERATIONS")
         for name in constant("augment_speed.py", names).split()
     ]
-    assert sorted([*timed, "crop", "move"]) == sorted(FOUND)
+    compare("the lists of experiments/augment_speed.py", [*timed, "crop", "move"], FOUND)
 
 
 def test_every_parameter_has_its_keyword_and_a_default(name):

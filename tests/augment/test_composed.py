@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from cnnjax import augment
+from cnnjax.augment import composed
 from cnnjax.errors import UserError
 
 KEY = jax.random.key(0)
@@ -264,3 +265,15 @@ def test_bounds_of_some_of_are_checked(told, words):
     with pytest.raises(UserError) as error:
         augment.build("some_of", **told)
     assert words in str(error.value)
+
+
+def test_operations_of_any_signature_can_be_composed(monkeypatch):
+    def shade(key, image, *, amount: float = 0.5, tint: list | None = None, plain=1, strength=1.0):
+        return image * (1 - amount * strength)
+
+    monkeypatch.setitem(composed.OPERATIONS, "shade", shade)
+    policy = augment.build("sequence", shade={"amount": 1, "tint": None, "plain": 2})
+    images = np.ones((2, 4, 4, 1), np.float32)
+    np.testing.assert_allclose(policy(jax.random.key(0), images, None, 0.25), 0.75 * images)
+    with pytest.raises(UserError, match=r"shade.amount='dark': expected a number"):
+        augment.build("sequence", shade={"amount": "dark"})

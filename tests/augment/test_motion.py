@@ -419,3 +419,9 @@ def test_what_is_not_a_list_of_points_is_refused(unchecked):
     motion = augment.draw_rotate(jax.random.key(0), (20, 20))
     with pytest.raises(ValueError, match=r"points of shape \(2,\): expected \(count, 2\)"):
         augment.move_points(np.array([3.0, 4.0]), motion)
+
+
+@pytest.mark.parametrize("name", ["rotate", "perspective", "elastic"])
+def test_a_size_has_no_channels(name, unchecked):
+    with pytest.raises(ValueError, match=r"size=\(40, 48, 3\): expected \(height, width\)"):
+        getattr(augment, f"draw_{name}")(KEYS[0], (40, 48, 3))

@@ -5,6 +5,7 @@ import pytest
 
 from cnnjax import features
 from cnnjax.errors import UserError
+from cnnjax.features import pipeline
 
 
 def test_names_apply_from_left_to_right():
@@ -41,3 +42,10 @@ def test_unknown_and_misplaced_names_are_user_errors():
 def test_pixels_of_whole_numbers_are_refused(name, unchecked):
     with pytest.raises(ValueError, match="images of type uint8: expected floats"):
         features.build((name,))(jnp.ones((3, 12, 12, 1), jnp.uint8))
+
+
+@pytest.mark.parametrize("name", features.NAMES)
+def test_names_are_told_and_only_those_that_give_vectors_must_come_last(name):
+    result = features.build((name,))(jnp.ones((2, 12, 12, 1)))
+    assert (name in pipeline._LAST) == (result.ndim != 4), f"{name}: see pipeline._LAST"
+    assert f"- {name}: " in features.build.__doc__, f"{name}: tell it in features.build"

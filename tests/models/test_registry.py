@@ -9,6 +9,7 @@ import pytest
 
 from cnnjax import models, nn
 from cnnjax.errors import UserError
+from cnnjax.models import registry
 
 # FACTS of the literature: name, input, parameters.
 PUBLISHED = [
@@ -106,6 +107,18 @@ def test_any_number_of_spatial_axes(name, shape):
     module = models.build(name)
     logits = jax.eval_shape(lambda x: module.init_with_output(jax.random.key(0), x)[0], x)
     assert logits.shape == (2, 10)
+
+
+@pytest.mark.parametrize("name", models.NAMES)
+def test_every_network_and_option_is_told(name):
+    told = models.build.__doc__
+    stem, _, variant = name.partition("_")
+    # Families share a row: "ladder_dense, _local" and "ciresan2, 3".
+    family = stem in ("ladder", "mnist1d") and f"_{variant}" in told
+    number = name.startswith("ciresan") and f" {name[-1]}" in told
+    assert f"| {name} " in told or family or number, f"{name}: tell it in models.build"
+    for option in inspect.signature(registry._MODELS[name]).parameters:
+        assert option == "num_classes" or f"{option}=" in told, f"{name}: tell of {option}"
 
 
 def test_networks_are_called_with_train():

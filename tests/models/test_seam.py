@@ -177,3 +177,34 @@ def test_modules_that_know_nothing_of_training_or_want_its_name_are_taken_too():
         np.testing.assert_allclose(trained - plain, added, rtol=1e-6)
         np.testing.assert_array_equal(models.feature_maps(module, variables, x)["output"], plain)
         assert models.summary(module, (4,)).parameters == 15
+
+
+class Other(linen.Module):
+    @linen.compact
+    def __call__(self, x, training=False):
+        return linen.Dropout(0.5, deterministic=not training)(x)
+
+
+def test_another_name_for_training_is_refused():
+    with pytest.raises(ValueError, match="Other takes 'training': expected 'train'"):
+        models.seam(Other()).init(jax.random.key(0), jnp.ones((1, 3)))
+
+
+class Block(linen.Module):
+    @linen.compact
+    def __call__(self, x):
+        return x + nn.Dense(x.shape[-1], name="inner")(x)
+
+
+class Blocks(linen.Module):
+    @linen.compact
+    def __call__(self, x, train=False):
+        return nn.Dense(2, name="output")(Block(name="block")(x))
+
+
+def test_what_a_block_hands_on_is_a_map_too():
+    x = jax.random.normal(jax.random.key(0), (2, 3))
+    variables = Blocks().init(jax.random.key(1), x)
+    maps = models.feature_maps(Blocks(), variables, x)
+    assert list(maps) == ["block/inner", "block", "output"]
+    np.testing.assert_allclose(maps["block"], x + maps["block/inner"], rtol=1e-6)

@@ -92,6 +92,40 @@ def test_the_receptive_field_is_what_reaches_a_unit_in_the_middle(padding):
     assert table(network, (41, 1))["c"].receptive_field == (last - first + 1,)
 
 
+class Residual(linen.Module):
+    """Two blocks; the shortcut is computed before the branch or after it."""
+
+    shortcut_first: bool
+
+    @linen.compact
+    def __call__(self, x, train=False):
+        for block, stride in (("one", 2), ("two", 1)):
+            shortcut = nn.Conv(3, 1, stride=stride, name=f"{block}_shortcut")
+            around = shortcut(x) if self.shortcut_first else None
+            inside = nn.Conv(3, 3, stride=stride, padding="SAME", name=f"{block}_a")(x)
+            inside = nn.Conv(3, 3, padding="SAME", name=f"{block}_b")(nn.relu(inside))
+            x = nn.relu(inside + (around if self.shortcut_first else shortcut(x)))
+        return nn.Conv(3, 1, name="last")(x)
+
+
+@pytest.mark.parametrize("shortcut_first", [False, True])
+def test_the_receptive_field_of_branches_is_what_reaches_a_unit(shortcut_first):
+    network = Residual(shortcut_first)
+    x = jnp.ones((1, 41, 1))
+    # All weights positive: nothing is cut off by a ReLU and nothing cancels.
+    variables = jax.tree.map(jnp.abs, network.init(jax.random.key(1), x))
+    rows = table(network, (41, 1))
+    assert [*rows].index("one_shortcut") == (0 if shortcut_first else 2)
+    for name, row in rows.items():
+
+        def middle(x, name=name):
+            y = models.feature_maps(network, variables, x)[name]
+            return y[0, y.shape[1] // 2].sum()
+
+        reached = jnp.flatnonzero(jax.grad(middle)(x)[0, :, 0])
+        assert row.receptive_field == (reached[-1] - reached[0] + 1,), name
+
+
 def test_nothing_is_computed():
     # 12 million weights for a batch of one would be felt; a petabyte of them would not fit.
     rows = models.summary(models.build("mlp800", width=10**9), (1000, 1000, 1))

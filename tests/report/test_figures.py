@@ -225,3 +225,9 @@ def test_the_scale_holds_bands_that_are_not_far_wider_than_the_lines():
     assert figures._range([line([90.0, 95.0], [2.0, np.nan])]) == (88.0, 95.25)
     low, high = figures._range([line([80.0, 95.0], [60.0, 60.0])])
     assert (low, high) == (65.0, 100.0), "as much again as the line spreads, and no more than all"
+
+
+def test_layers_of_blocks_are_told_apart():
+    assert figures._layer_names(["a/conv1", "a/conv2", "output"]) == ["conv1", "conv2", "output"]
+    names = figures._layer_names(["a/conv", "b/conv", "output"])
+    assert names == ["a.conv", "b.conv", "output"]
