@@ -412,7 +412,7 @@ def _corruptions(study: reading.Study, path: Path) -> Drawing | None:
         set_off=1,
     )
     shown = f"errors of {len(table)} routes under {len(names)} corruptions, relative to no route"
-    left = 16 + round(5.6 * max(min(len(entry), 33) for entry in frame["entry"]))
+    left = 16 + round(5.6 * max(min(len(entry), plotting.ROW_NAME) for entry in frame["entry"]))
     width = left + 41 * (len(names) + 1) + 50
     return plotting.compose(
         [Panel("", "", shown, draw)],

@@ -27,6 +27,7 @@ from cnnjax.report.palette import Style
 _STYLE = Path(__file__).with_name("figures.mplstyle")
 _APART = 0.14  # of a row: how far before and after training lie from its middle
 _LINE = 24  # letters of a line of a name that is broken in two
+ROW_NAME = 40  # letters of a row's name that stand beside a heat map; longer ones are shortened
 _POINTS = 72  # an SVG of Matplotlib's has 72 units to the inch: here a unit is a pixel
 
 
@@ -376,7 +377,7 @@ def heat(
     axes.set_ylim(len(rows) + 1.4, -0.5)
     axes.xaxis.tick_top()
     axes.set_xticks(at, columns, rotation=45, ha="left", rotation_mode="anchor")
-    axes.set_yticks(range(len(rows)), [_clip(name, 33) for name in rows])
+    axes.set_yticks(range(len(rows)), [_clip(name, ROW_NAME) for name in rows])
     axes.tick_params(axis="both", length=0, labelcolor=palette.COLOURS["ink"][0])
 
 
