@@ -71,7 +71,8 @@ def run(
     to_do = [part for part in plans if part.group.name not in finished]
     with Monitor(workdir / "log.jsonl", plans) as monitor, ThreadPoolExecutor(1) as beside:
         monitor.skip([part for part in plans if part.group.name in finished])
-        if any(each.get("code", results.code()) != results.code() for each in earlier):
+        code = results.code()
+        if any(each.get("code", code) != code for each in earlier):
             monitor.note(
                 f"{workdir}: other code of cnnjax made some of what stands there, which is kept; "
                 "another --workdir makes all of it anew"
@@ -227,7 +228,11 @@ def plan(group: Group, dataset: data.Dataset, split: data.Split) -> evaluation.P
         input_shape = jax.eval_shape(door.__call__, ops.unit(split.images[:1])).shape[1:]
     with _about("model.name", config.model.name, dataset):
         summary = models.summary(module, input_shape)
-        _check_logits(module, input_shape, dataset.num_classes)
+        if summary.output_shape != (dataset.num_classes,):
+            shape = summary.output_shape
+            made = "no array" if shape is None else f"values of shape {shape}"
+            expected = f"expected logits, ({dataset.num_classes},)"
+            raise ValueError(f"gives {made} for an example; {expected}")
     # Asked for now, so that a mistake in them is told before anything is trained.
     transformations.plan(config.invariance.transformations.to_dict(), split.images.shape[1:-1])
     optimizer.schedule(config.optimizer, steps)
@@ -251,18 +256,6 @@ def plan(group: Group, dataset: data.Dataset, split: data.Split) -> evaluation.P
         hypers=hypers(group.members, count),
         steps=steps,
     )
-
-
-def _check_logits(module: Any, input_shape: tuple[int, ...], num_classes: int) -> None:
-    network = models.seam(module)
-    example = jax.ShapeDtypeStruct((1, *input_shape), np.float32)
-    made = jax.eval_shape(
-        lambda x: network.apply(network.init(jax.random.key(0), x), x, False, None)[0], example
-    )
-    shape = getattr(made, "shape", None)
-    if shape != (1, num_classes):
-        what = f"a {type(made).__name__}" if shape is None else f"values of shape {shape[1:]}"
-        raise ValueError(f"gives {what} for an example; expected logits, ({num_classes},)")
 
 
 def _check_augmentation(

@@ -597,12 +597,10 @@ class Wrong(linen.Module):
     [
         ("five", "gives values of shape (5,) for an example; expected logits, (10,)"),
         ("map", "gives values of shape (26, 26, 10) for an example; expected logits, (10,)"),
-        ("pair", "gives a tuple for an example; expected logits, (10,)"),
+        ("pair", "gives no array for an example; expected logits, (10,)"),
     ],
 )
-def test_what_gives_no_logits_is_told_before_anything_is_trained(
-    gives, words, monkeypatch, unchecked
-):
+def test_what_gives_no_logits_is_told_before_anything_is_trained(gives, words, monkeypatch):
     monkeypatch.setattr(study.models, "build", lambda *_, **__: Wrong(gives))
     with pytest.raises(UserError, match=re.escape(f"on dataset.name='digits': {words}")):
         study.plan_all(sweep.group(sweep.expand(small())))

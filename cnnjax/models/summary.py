@@ -48,11 +48,13 @@ class Summary:
       rows: The layers, in the order in which they are computed.
       parameters: Trained parameters in all.
       multiply_accumulates: For one example, in all.
+      output_shape: What the network gives for one example; None where that is not one array.
     """
 
     rows: tuple[Row, ...]
     parameters: int
     multiply_accumulates: int
+    output_shape: tuple[int, ...] | None
 
     def __str__(self) -> str:
         """An aligned table with the totals in its last line."""
@@ -125,6 +127,7 @@ def summary(module: linen.Module, input_shape: tuple[int, ...]) -> Summary:
         tuple(rows),
         _size(variables.get("params", {})),
         sum(row.multiply_accumulates for row in rows),
+        calls[-1].output.shape[1:] if hasattr(calls[-1].output, "shape") else None,
     )
 
 
@@ -142,7 +145,9 @@ class _Seen:
         self.given: list[tuple[tuple[int, ...], _Windows | None]] = []
 
     def through(self, call: Call) -> tuple[int, ...] | None:
-        windows = self.windows.setdefault(id(call.input), self._before(call))
+        if id(call.input) not in self.windows:
+            self.windows[id(call.input)] = self._before(call)
+        windows = self.windows[id(call.input)]
         if windows is not None:
             windows = self._after(call, windows)
         self.windows[id(call.output)] = windows
