@@ -83,9 +83,9 @@ def _inside(plan: Plan, index: int, label: str, workdir: pathlib.Path) -> dict[s
     with contextlib.closing(train.Checkpoints(folder)) as checkpoints:
         if checkpoints.step is None:
             return {}  # what was measured stands in the tables; only this picture needs the weights
-        like = {"states": _states(plan), "seconds": np.zeros(())}
-        stacked = jax.device_get(checkpoints.restore(like)["states"].variables)
-        variables = member_of(stacked, index)
+        like = jax.device_put(train.initial(plan.recipe, plan.hypers, plan.examples.images))
+        kept = checkpoints.restore({"states": like, "seconds": np.zeros(())})
+        variables = member_of(jax.device_get(kept["states"].variables), index)
     image = plan.dataset.test.images[:1]
     maps = models.feature_maps(plan.module, variables, plan.recipe.door(ops.unit(image)))
     spatial = [(layer, each[0]) for layer, each in maps.items() if each.ndim == image.ndim]
@@ -100,10 +100,6 @@ def _inside(plan: Plan, index: int, label: str, workdir: pathlib.Path) -> dict[s
             for place, (layer, each) in enumerate(spatial)
         }
     )
-
-
-def _states(plan: Plan):
-    return jax.eval_shape(lambda: train.initial(plan.recipe, plan.hypers, plan.examples.images))
 
 
 def _convolutions(plan: Plan) -> list[str]:

@@ -10,13 +10,13 @@ import json
 import pathlib
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
 import numpy as np
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, FrozenConfigDict
 from tqdm import tqdm
 
 from cnnjax import (
@@ -237,10 +237,10 @@ def plan(group: Group, dataset: data.Dataset, split: data.Split) -> evaluation.P
     transformations.plan(config.invariance.transformations.to_dict(), split.images.shape[1:-1])
     optimizer.schedule(config.optimizer, steps)
     recipe = train.Recipe(
-        network=models.seam(module),
+        network=_network(module),
         door=door,
         augment=augment.build(config.augment.name, **config.augment.ranges.to_dict()),
-        optimizer=functools.partial(optimizer.build, config.optimizer, steps),
+        optimizer=_optimizer(FrozenConfigDict(config.optimizer), steps),
         batch_size=config.batch_size,
         num_classes=dataset.num_classes,
         mix=augment.MIXTURES[config.augment.mix],
@@ -256,6 +256,16 @@ def plan(group: Group, dataset: data.Dataset, split: data.Split) -> evaluation.P
         hypers=hypers(group.members, count),
         steps=steps,
     )
+
+
+# Programs are kept by function object: groups that are equal in network and optimiser get the same
+# functions, and share the program that creates their states.
+_network = functools.cache(models.seam)
+
+
+@functools.cache
+def _optimizer(config: FrozenConfigDict, steps: int) -> Callable[[train.Hyper], Any]:
+    return functools.partial(optimizer.build, config, steps)
 
 
 def _check_augmentation(

@@ -95,6 +95,7 @@ def stock_steps(batch: int):
 
 def our_recipe(batch: int, members: int = 1, model="lenet5_modern", shape=DIGIT, augment=None):
     """The project's own network: what its training steps share, states and numbers."""
+    import jax
     import numpy as np
 
     from cnnjax import config as configs
@@ -120,7 +121,8 @@ def our_recipe(batch: int, members: int = 1, model="lenet5_modern", shape=DIGIT,
         train_size=np.full(members, IMAGES, np.int32),
         label_noise=0 * ones,
     )
-    return recipe, train.initial(recipe, hypers, pictures(shape)[0]), hypers
+    states = train.initial(recipe, hypers, pictures(shape)[0])
+    return recipe, jax.device_put(states), hypers
 
 
 def our_steps(batch: int, members: int = 1, model="lenet5_modern", shape=DIGIT, augment=None):

@@ -56,16 +56,19 @@ def initial(recipe: step.Recipe, hypers: state.Hyper, images: Any) -> state.Stat
       images: A few images as stored; only their shape matters.
 
     Returns:
-      The states, stacked.
+      The states, stacked, on the host.
     """
-    inputs = recipe.door(ops.unit(images[:1]))
+    seen = jax.eval_shape(lambda images: recipe.door(ops.unit(images)), images[:1])
+    inputs = np.zeros(seen.shape, seen.dtype)
 
-    @jax.jit
-    def create(hypers: state.Hyper) -> state.State:
-        one = lambda hyper: state.create(recipe.network, recipe.optimizer(hyper), hyper, inputs)  # noqa: E731
-        return jax.lax.map(one, hypers)
+    def create(member: int) -> state.State:
+        hyper = jax.tree.map(lambda leaf: leaf[member], hypers)
+        created = state.create(recipe.network, recipe.optimizer, hyper, inputs)
+        return jax.device_get(created)
 
-    return create(hypers)
+    # By way of the host, where stacking members and dividing them needs no programs.
+    states = map(create, range(len(hypers.seed)))
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *states)
 
 
 class Prepared(NamedTuple):
@@ -107,8 +110,7 @@ def prepare(
       What `train` takes.
     """
     members = len(hypers.seed)
-    # By way of the host, where cutting into members needs no program for each shape.
-    first = jax.device_get(initial(recipe, hypers, examples.images))
+    first = initial(recipe, hypers, examples.images)
     (states, hypers), examples = layout.place((first, hypers), examples, members)
 
     def one_member(member: Any, shared: Any) -> Any:

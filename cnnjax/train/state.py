@@ -1,5 +1,7 @@
 """What a run carries from step to step, and the numbers that tell one member from another."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -85,16 +87,21 @@ def keys(hyper: Hyper) -> Keys:
     return Keys(*jax.random.split(jax.random.key(hyper.seed), len(Keys._fields)))
 
 
+# One program for all members, and for all groups that are equal in network and optimiser.
+@partial(jax.jit, static_argnames=("network", "optimizer"))
 def create(
-    network: Any, optimizer: optax.GradientTransformation, hyper: Hyper, inputs: Any
+    network: Any,
+    optimizer: Callable[[Hyper], optax.GradientTransformation],
+    hyper: Hyper,
+    inputs: Any,
 ) -> State:
     """A member's state before its first step.
 
     Args:
       network: The seam, with `init(key, x)`.
-      optimizer: The transformation whose state is created.
+      optimizer: From the member's numbers to the transformation whose state is created.
       hyper: The member's numbers.
-      inputs: An example batch of network inputs; only its shape matters.
+      inputs: An example batch of network inputs; only its shape and type matter.
 
     Returns:
       The state at step 0.
@@ -102,7 +109,7 @@ def create(
     variables = network.init(keys(hyper).init, inputs)
     return State(
         variables=variables,
-        optimizer=optimizer.init(variables["params"]),
+        optimizer=optimizer(hyper).init(variables["params"]),
         step=jnp.zeros((), jnp.int32),
         finite=jnp.ones((), bool),
     )

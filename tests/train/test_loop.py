@@ -204,7 +204,8 @@ def test_a_checkpoint_of_two_devices_is_read_where_there_is_one(tmp_path):
         "import pathlib, numpy as np, toy, jax; from cnnjax import train; "
         "from cnnjax.train import loop; assert jax.device_count() == 1; "
         f"checkpoints = train.Checkpoints(pathlib.Path({str(tmp_path)!r}) / 'group'); "
-        "states = loop.initial(toy.recipe(12), toy.hypers(2), toy.examples().images); "
+        "first = loop.initial(toy.recipe(12), toy.hypers(2), toy.examples().images); "
+        "states = jax.device_put(first); "
         "kept = checkpoints.restore({'states': states, 'seconds': np.zeros(())}); "
         f"np.save({str(path)!r}, kept['states'].variables['params']['w'])"
     )

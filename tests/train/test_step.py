@@ -22,7 +22,7 @@ def one(stacked):
 
 def start(recipe, hyper):
     shape = jnp.zeros((1, 2, 2, 1))
-    return train.state.create(recipe.network, recipe.optimizer(hyper), hyper, shape)
+    return train.state.create(recipe.network, recipe.optimizer, hyper, shape)
 
 
 def run(recipe, state, hyper, length, examples=None):
