@@ -2,14 +2,15 @@
 
     python experiments/speed.py
 
-Three to four minutes on two CPU cores. Every pair is timed in turn, A B A B …, after a warm-up; the
-ratio is the median over the rounds, with the lowest and the highest beside it. torch and kornia are
-timed in processes of their own (their threads disturb jax's) when they are installed:
-`pip install -c constraints.txt -e '.[bench]'`. Above 1 we are faster.
+Five minutes on two CPU cores. Every pair is timed in turn, A B A B …, after a warm-up; the ratio is
+the median over the rounds, with the lowest and the highest beside it. Above 1 we are faster. torch
+and kornia, where they are installed (`pip install -c constraints.txt -e '.[bench]'`), are timed in
+processes of their own, for their threads disturb jax's, and so are we against them: each library
+with the memory that it keeps for itself.
 
-Launches also tell the allocator to keep what is freed (`platform.configure`). In one process that
-would help the other side as well, which would not have it by itself; `--keep_memory` shows what is
-left of the ratios then.
+Launches tell theirs to keep what is freed (`platform.configure`). In one process that would help
+the other side as well, which would not have it by itself, so that everything against stock Flax and
+lax is timed without; `--keep_memory` shows what is left of the ratios then.
 
 Two parts are about distortions: how much longer a step of a plain network of eight convolutions
 takes with a policy than without (the target is 1.15), and how long a policy of twenty operations
@@ -34,7 +35,9 @@ from cnnjax import platform
 from cnnjax.timing import in_turn, repeated, seconds
 
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Timed rounds of every pair.", lower_bound=1)
-_PEER = flags.DEFINE_enum("peer", None, ["torch", "kornia"], "Time only this peer, print JSON.")
+_ALONE = flags.DEFINE_enum(
+    "alone", None, ["cnnjax", "torch", "kornia"], "Time only this library, print JSON."
+)
 _KEEP_MEMORY = flags.DEFINE_bool("keep_memory", False, "Set the allocator, for both sides.")
 
 BATCHES = (128, 512)
@@ -304,6 +307,33 @@ def twenty_operations(rounds: int) -> None:
 
 def against_peers(rounds: int) -> None:
     """The composed affine resample against kornia's, LeNet-5 against torch's."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for _ in range(rounds):
+        told = {
+            who: json.loads(
+                subprocess.run(
+                    [sys.executable, __file__, f"--alone={who}"],
+                    capture_output=True,
+                    text=True,
+                    check=True,
+                ).stdout
+            )
+            for who in TIMED_ALONE
+        }
+        ours = {case: rate for case, rate in told.pop("cnnjax").values()}
+        for peer, figures in told.items():
+            for name, (case, rate) in figures.items():
+                found.setdefault((case, f"{peer} {name}".strip()), []).append(ours[case] / rate)
+    for (case, peer), ratios in found.items():
+        what = "affine resample, 1,024 images" if case == "affine" else f"LeNet-5 epoch, {case}"
+        show(what, peer, ratios, 2.0 if peer.startswith("kornia") else None)
+    if not found:
+        install = "pip install -c constraints.txt -e '.[bench]'"
+        print(f"torch and kornia are not installed: {install}")
+
+
+def time_ours() -> dict[str, tuple[str, float]]:
+    """Images a second of our affine policy and of LeNet-5, as launches run them."""
     import jax
     import jax.numpy as jnp
 
@@ -312,32 +342,21 @@ def against_peers(rounds: int) -> None:
     policy = augment.build("affine")
     images, key = jax.random.uniform(jax.random.key(0), (1024, 28, 28, 1)), jax.random.key(1)
     warp = jax.jit(lambda key, images: policy(key, images, jnp.zeros(1024, jnp.int32), 1.0))
-    ours = {"affine": (repeated(functools.partial(warp, key, images), 50), 50 * 1024)}
+
+    def warps():  # one after another, as kornia's come
+        for _ in range(50):
+            jax.block_until_ready(warp(key, images))
+
+    work = {"affine": (warps, 50 * 1024)}
     for batch in BATCHES:
         program, states, hypers, examples = our_steps(batch)
         call = functools.partial(program, states, hypers, examples, EPOCH_STEPS)
-        ours[f"batch {batch}"] = (call, EPOCH_STEPS * batch)
-
-    found: dict[tuple[str, str], list[float]] = {}
-    for work, _ in ours.values():
-        seconds(work)
-    for _ in range(rounds):
-        rates = {name: count / seconds(work) for name, (work, count) in ours.items()}
-        for peer in ("kornia", "torch"):
-            told = subprocess.run(
-                [sys.executable, __file__, f"--peer={peer}"],
-                capture_output=True,
-                text=True,
-                check=True,
-            )
-            for name, (case, rate) in json.loads(told.stdout).items():
-                found.setdefault((case, f"{peer} {name}".strip()), []).append(rates[case] / rate)
-    for (case, peer), ratios in found.items():
-        what = "affine resample, 1,024 images" if case == "affine" else f"LeNet-5 epoch, {case}"
-        show(what, peer, ratios, 2.0 if peer.startswith("kornia") else None)
-    if not found:
-        install = "pip install -c constraints.txt -e '.[bench]'"
-        print(f"torch and kornia are not installed: {install}")
+        work[f"batch {batch}"] = (call, EPOCH_STEPS * batch)
+    told = {}
+    for case, (call, count) in work.items():
+        seconds(call)
+        told[case] = (case, count / seconds(call))
+    return told
 
 
 def time_torch() -> dict[str, tuple[str, float]]:
@@ -391,11 +410,15 @@ def time_kornia() -> dict[str, tuple[str, float]]:
     return {"": ("affine", rate)}
 
 
+TIMED_ALONE = {"cnnjax": time_ours, "torch": time_torch, "kornia": time_kornia}
+
+
 def main(_: list[str]) -> None:
-    """Prints the table, or one peer's figures."""
-    if _PEER.value:
+    """Prints the table, or the figures of one library by itself."""
+    if _ALONE.value:
+        platform.configure()
         try:
-            told = time_torch() if _PEER.value == "torch" else time_kornia()
+            told = TIMED_ALONE[_ALONE.value]()
         except ModuleNotFoundError:
             told = {}
         print(json.dumps(told))
