@@ -631,8 +631,21 @@ def test_a_shared_layer_has_one_kernel():
     np.testing.assert_array_equal(kernels["again"], params["again"]["kernel"])
 
 
+def test_groups_with_equal_networks_share_the_program_that_creates_their_states():
+    config = small(sweep="route=plain,affine;seed=0:2", choose=())
+    for name, augmented in (("plain", "none"), ("affine", "affine")):
+        fields = {"model": {"name": "linear"}, "augment": {"name": augmented}}
+        config.routes[name] = ConfigDict({"label": name} | fields)
+    plans = study.plan_all(sweep.group(sweep.expand(config)))
+    assert len(plans) == 2
+    before = train.state.create._cache_size()
+    for plan in plans:
+        train.initial(plan.recipe, plan.hypers, plan.examples.images)
+    assert train.state.create._cache_size() == before + 1
+
+
 def test_the_insides_are_those_of_the_best_convolutional_network(tmp_path, monkeypatch):
-    config = small(sweep="route=local,c3;seed=0:3;optimizer.learning_rate=1e-4,1e-2")
+    config = small(sweep="route=local,c3,mlp;seed=0:3;optimizer.learning_rate=1e-4,1e-2")
     for name, model in (("local", "ladder_local"), ("c3", "lenet5")):
         config.routes[name] = ConfigDict({"label": name, "model": {"name": model}})
     config.invariance.initial = config.invariance.equivariance = False
