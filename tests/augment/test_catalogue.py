@@ -296,5 +296,5 @@ def test_the_neutral_parameters_are_exact(name):
     example = subjects(name)[0]
     if getattr(augment, name).__module__ == colour.__name__:
         example = example * 1.2 - 0.1  # nothing is clipped either
-    result = operation(name, **CASES[name].neutral)(KEY, example)
+    result = jax.jit(operation(name, **CASES[name].neutral))(KEY, example)
     np.testing.assert_array_equal(result, unchanged(name, example))

@@ -25,7 +25,7 @@ def batch(count=6):
 
 
 def made(name, told, strength=1.0):
-    return np.asarray(augment.build(name, **told)(KEY, *batch(), strength))
+    return np.asarray(jax.jit(augment.build(name, **told))(KEY, *batch(), strength))
 
 
 def resamples(policy):
@@ -74,7 +74,7 @@ def test_the_one_resample_is_the_move_of_all_of_them():
     move = functools.partial(augment.move, draws=draws, border="reflect")
     told = {name: {**options, "border": "reflect"} for name, options in MOTIONS.items()}
     del told["horizontal_flip"]["border"]  # it reads no border, and joins any
-    expected = augment.Sequence((move,))(KEY, *batch(), 0.7)
+    expected = jax.jit(augment.Sequence((move,)))(KEY, *batch(), 0.7)
     np.testing.assert_array_equal(made("sequence", told, 0.7), expected)
 
 
@@ -142,8 +142,9 @@ def test_policies_stand_among_operations():
     inner = {"some_of": both, "invert": {"probability": 1.0}}
     np.testing.assert_array_equal(made("sequence", inner), 1.0)
     # A named one is what it is alone, with its own fields.
-    alone = augment.Sequence((augment.build("affine", rotation=90.0),))(KEY, images, labels)
-    np.testing.assert_array_equal(made("sequence", {"affine": {"rotation": 90.0}}), alone)
+    alone = jax.jit(augment.Sequence((augment.build("affine", rotation=90.0),)))
+    expected = alone(KEY, images, labels)
+    np.testing.assert_array_equal(made("sequence", {"affine": {"rotation": 90.0}}), expected)
 
 
 def test_policies_among_operations_share_the_strength_and_compile_once():

@@ -216,12 +216,21 @@ def test_masks_and_boxes_move_with_the_images(name):
     policy, key, labels = augment.build(name), jax.random.key(3), np.arange(50) % 10
     square = np.zeros((28, 24), np.float32)
     square[7:20, 6:18] = 1
-    images = policy(key, np.tile(square[None, ..., None], (50, 1, 1, 1)), labels, 1.0)
-    images = np.asarray(images)[..., 0]
-    motions = policy.motions(key, labels, (28, 24), 1.0)
-    masks = np.asarray(jax.vmap(lambda motion: augment.move_mask(square > 0, motion))(motions))
+    images = np.tile(square[None, ..., None], (50, 1, 1, 1))
+    images = np.asarray(jax.jit(policy)(key, images, labels, 1.0))[..., 0]
     box = jnp.array([[7.0, 6, 20, 18]])
-    boxes = np.asarray(jax.vmap(lambda motion: augment.move_boxes(box, motion)[0])(motions))
+
+    @jax.jit
+    def annotations(key, labels):
+        motions = policy.motions(key, labels, (28, 24), 1.0)
+        return jax.vmap(
+            lambda motion: (
+                augment.move_mask(square > 0, motion),
+                augment.move_boxes(box, motion)[0],
+            )
+        )(motions)
+
+    masks, boxes = map(np.asarray, annotations(key, labels))
     # Between pixels that are all lit, or all dark, the nearest is lit, or dark.
     assert np.all(masks[images > 1 - 1e-4])
     assert not np.any(masks[images < 1e-4])

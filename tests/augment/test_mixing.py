@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -202,7 +204,8 @@ def test_cutmix_boxes_have_the_area_that_was_drawn():
         np.arange(size, dtype=np.float32)[:, None, None, None] / size, (size, edge, edge, 1)
     )
     # One class: only the pixels matter here, and a target for each image would be a large matrix.
-    mixed, _ = mixing.cutmix(jax.random.key(4), images, np.ones((size, 1), np.float32), alpha=1.0)
+    cutmix = jax.jit(functools.partial(mixing.cutmix, alpha=1.0))
+    mixed, _ = cutmix(jax.random.key(4), images, np.ones((size, 1), np.float32))
     other = np.asarray(mixed != images)[..., 0]
     share = other.mean(axis=(1, 2))
     # A box of r times the image's side, its centre anywhere, keeps on average r · (1 − r/4) of the
@@ -221,7 +224,8 @@ def test_cutmix_areas_have_the_distribution_of_alpha(alpha):
     images = np.broadcast_to(
         np.arange(size, dtype=np.float32)[:, None, None, None] / size, (size, edge, edge, 1)
     )
-    mixed, _ = mixing.cutmix(jax.random.key(6), images, np.ones((size, 1), np.float32), alpha=alpha)
+    cutmix = jax.jit(functools.partial(mixing.cutmix, alpha=alpha))
+    mixed, _ = cutmix(jax.random.key(6), images, np.ones((size, 1), np.float32))
     rows = np.asarray(mixed != images)[..., 0].any(axis=2)
     # Boxes that the border does not cut show the side that was drawn: √(1 − λ), whole pixels.
     sides = rows.sum(1)[rows.any(1) & ~rows[:, 0] & ~rows[:, -1]]

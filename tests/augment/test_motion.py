@@ -55,7 +55,7 @@ def moved_together(names, key, corner):
             augment.move_mask(image[..., 0] > 0, motion),
         )
 
-    return jax.vmap(everything)(key, corner)
+    return jax.jit(jax.vmap(everything))(key, corner)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_pixel_and_its_point_agree_in_the_strongest_field_too(names):
         place = jnp.sum(image * grid, (1, 2)) / jnp.sum(image)
         return jnp.abs(place - augment.move_points(jnp.array([[19.0, 24.0]]), motion)[0])
 
-    assert np.max(jax.vmap(distance)(jax.random.split(jax.random.key(1), 200))) < 0.5
+    assert np.max(jax.jit(jax.vmap(distance))(jax.random.split(jax.random.key(1), 200))) < 0.5
 
 
 def moved_and_occupied(motions):
@@ -144,7 +144,8 @@ def moved_and_occupied(motions):
     ids="-".join,
 )
 def test_a_large_box_is_what_its_moved_mask_occupies(names):
-    motions = jax.vmap(lambda key: drawn(names, key))(jax.random.split(jax.random.key(3), 100))
+    draw = jax.jit(jax.vmap(lambda key: drawn(names, key)))
+    motions = draw(jax.random.split(jax.random.key(3), 100))
     # Which is known to a quarter of a pixel: an edge to half of that, a corner's tip to less.
     np.testing.assert_allclose(*moved_and_occupied(motions), atol=0.25)
 
@@ -162,14 +163,16 @@ def test_a_large_box_is_what_its_moved_mask_occupies(names):
 )
 def test_a_large_box_is_so_to_half_a_pixel_in_the_strongest_fields(names):
     keys = jax.random.split(jax.random.key(3), 100)
-    motions = jax.vmap(lambda key: drawn(names, key, alpha=34.0))(keys)
+    motions = jax.jit(jax.vmap(lambda key: drawn(names, key, alpha=34.0)))(keys)
     np.testing.assert_allclose(*moved_and_occupied(motions), atol=0.5)
 
 
 @pytest.mark.parametrize("name", ["affine", "affine_elastic", "ciresan"])
 def test_a_large_box_is_so_to_half_a_pixel_under_a_whole_batchs_distortion(name):
     policy = augment.build(name)
-    motions = policy.motions(jax.random.key(4), np.arange(100) % 10, SIZE)
+    motions = jax.jit(policy.motions, static_argnums=2)(
+        jax.random.key(4), np.arange(100) % 10, SIZE
+    )
     np.testing.assert_allclose(*moved_and_occupied(motions), atol=0.5)
 
 
@@ -220,8 +223,8 @@ def test_points_go_there_and_back():
 
 @pytest.mark.parametrize("names", [["rotate"], ["elastic"]], ids="-".join)
 def test_no_boxes_stay_none(names):
-    motion = drawn(names, jax.random.key(0))
-    assert augment.move_boxes(np.zeros((0, 4), np.float32), motion).shape == (0, 4)
+    moved = jax.jit(lambda key, boxes: augment.move_boxes(boxes, drawn(names, key)))
+    assert moved(jax.random.key(0), np.zeros((0, 4), np.float32)).shape == (0, 4)
 
 
 @given(st.lists(st.tuples(*[st.integers(-6, 14)] * 4), min_size=1, max_size=4))
@@ -388,12 +391,13 @@ def test_a_box_that_lies_behind_the_horizon_is_nowhere():
     matrix = jnp.array([[1.0, 0, 0], [0, 1, 0], [0.1, 0, 1]])  # seen from 10 pixels above row 0
     motion = augment.Motion((matrix,), (20, 20), (20, 20))
     # Row r of the result reads row r / (1 + r / 10): rows beyond 10 are never shown.
-    points = augment.move_points(np.array([[5.0, 4], [12, 4]]), motion)
+    points = np.asarray(jax.jit(augment.move_points)(np.array([[5.0, 4], [12, 4]]), motion))
     np.testing.assert_allclose(points[0], [10.0, 8.0], rtol=1e-5)
     assert np.all(np.isnan(points[1]))
-    boxes = augment.move_boxes(
+    boxes = jax.jit(augment.move_boxes)(
         np.array([[1.5, 2, 5.5, 4], [12, 2, 15, 4], [5.5, 2, 15, 4]]), motion
     )
+    boxes = np.asarray(boxes)
     np.testing.assert_allclose(boxes[0, [0, 2]], [1 / 0.9 + 0.5, 10.5], rtol=1e-5)
     assert np.all(np.isnan(boxes[1]))
     assert boxes[2, 0] == pytest.approx(10.5, rel=1e-5)

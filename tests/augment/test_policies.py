@@ -149,7 +149,7 @@ def test_each_motion_of_a_move_draws_for_itself():
     ramp = jnp.arange(41.0)[None, :, None] / 40
     shift = functools.partial(augment.draw_translate_x, fraction=(-0.1, 0.1))
     twice = functools.partial(move, draws=(shift, shift), border="edge")
-    moved = jax.vmap(twice, (0, None))(jax.random.split(KEY, 2000), ramp)
+    moved = jax.jit(jax.vmap(twice, (0, None)))(jax.random.split(KEY, 2000), ramp)
     # The middle of the ramp tells the shift in pixels; four standard errors are 0.106.
     shifts = 20 - 40 * moved[:, 0, 20, 0]
     np.testing.assert_allclose(np.var(shifts), 2 * 8.2**2 / 12, rtol=0.11)
@@ -157,7 +157,7 @@ def test_each_motion_of_a_move_draws_for_itself():
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 8, 9, 31])
 def test_one_of_gives_each_image_exactly_one(batch):
-    out = np.asarray(OneOf(adding(1.0, 10.0, 100.0))(KEY, *zeros(batch)))
+    out = np.asarray(jax.jit(OneOf(adding(1.0, 10.0, 100.0)))(KEY, *zeros(batch)))
     assert np.isin(out, [1.0, 10.0, 100.0]).all()
     assert (out == out[:, :1, :1]).all()
     counts = [np.sum(out[:, 0, 0, 0] == amount) for amount in (1.0, 10.0, 100.0)]

@@ -26,10 +26,8 @@ STILL = augment.Randomisation(
 """Nothing varies but the colours of the object and of the ground."""
 
 
-def compose(objects, masks, *, strength=1.0, pictures=None, **ranges):
-    """Sixty scenes of the same objects."""
-    randomisation = dataclasses.replace(STILL, **ranges)
-
+@functools.partial(jax.jit, static_argnames="randomisation")
+def composed(objects, masks, strength, pictures, randomisation):
     def one(key):
         return augment.compose_scene(
             key,
@@ -41,7 +39,13 @@ def compose(objects, masks, *, strength=1.0, pictures=None, **ranges):
             pictures=pictures,
         )
 
-    return jax.jit(jax.vmap(one))(KEYS)
+    return jax.vmap(one)(KEYS)
+
+
+def compose(objects, masks, *, strength=1.0, pictures=None, **ranges):
+    """Sixty scenes of the same objects."""
+    randomisation = dataclasses.replace(STILL, **ranges)
+    return composed(objects, masks, strength, pictures, randomisation)
 
 
 def block(channels=3):
