@@ -1,5 +1,6 @@
 """What every test runs under: two CPU devices, checked shapes, warnings as errors."""
 
+import gc
 import os
 import pathlib
 
@@ -19,6 +20,10 @@ CACHE = pathlib.Path(__file__).parents[1] / ".pytest_cache" / f"xla-{platform.us
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+# Compiled programs are kept, and with them many objects that a full collection would walk again and
+# again: it comes a tenth as often.
+gc.set_threshold(1000, 20, 100)
 
 import jaxtyping  # noqa: E402
 import pytest  # noqa: E402

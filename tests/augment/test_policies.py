@@ -42,11 +42,7 @@ def real(batch=7):
 
 GEOMETRY = functools.partial(
     move,
-    draws=(
-        augment.draw_rotate,
-        functools.partial(augment.draw_shear_x, ratio=(-0.3, 0.3)),
-        augment.draw_perspective,
-    ),
+    draws=(augment.draw_rotate, functools.partial(augment.draw_shear_x, ratio=(-0.3, 0.3))),
 )
 OPERATIONS = (GEOMETRY, augment.horizontal_flip, functools.partial(augment.scale, factor=0.7))
 ALL = [
