@@ -14,7 +14,9 @@ def stratified_order(
 
     Within a class, examples are ordered by a hash of their position; the classes are then dealt
     out evenly: the example of rank r among the n of its class goes to (r + ½) / n of the whole.
-    So a prefix of k examples holds k · n / count of each class, up to one.
+    So a prefix of k examples holds about k · n / count of each class: up to one where the classes
+    are of one size, and less exactly the more their sizes differ (a class of 200 among twenty of 5
+    has the first 20 places).
 
     It uses SHA-256 rather than a generator of NumPy's, whose streams may change with its version.
 

@@ -108,8 +108,9 @@ def _read(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the images and the labels of one split in the order in which they lie there."""
     import tensorflow_datasets as tfds
+    from array_record.python.array_record_module import ArrayRecordReader
 
-    channels = builder.info.features[image_key].shape[-1]
+    told = builder.info.features[image_key].shape
     num_classes = builder.info.features[label_key].num_classes
     where = f"{directory} ({part})"
     images: list[np.ndarray] = []
@@ -120,11 +121,24 @@ def _read(
             split=part, decoders={image_key: tfds.decode.SkipDecoding()}
         )
         for example in examples:
-            image = _pixels(example[image_key], channels)
+            image = _pixels(example[image_key], told[-1], where)
+            if any(
+                expected not in (None, n) for expected, n in zip(told, image.shape, strict=True)
+            ):
+                raise UserError(
+                    f"{where}: an image of {_size(image.shape)}: expected {_size(told)}."
+                )
             if images and image.shape != images[0].shape:
                 raise _varied(where, images[0], image)
             images.append(image)
             labels.append(int(example[label_key]))
+        # A reader takes as many as the metadata say, also of a shard that holds more.
+        info = builder.info.splits[part]
+        for path, promised in zip(info.filepaths, info.shard_lengths, strict=True):
+            if ArrayRecordReader(str(path)).num_records() != promised:
+                raise ValueError(
+                    f"{path.name} does not hold the {promised} examples of the metadata"
+                )
     except UserError:
         raise
     except Exception as error:  # the readers of records, messages and pixels each have their own
@@ -141,19 +155,25 @@ def _read(
     return np.stack(images), array
 
 
-def _pixels(encoded: bytes, channels: int | None) -> np.ndarray:
+def _pixels(encoded: bytes, channels: int | None, where: str) -> np.ndarray:
     """Returns the pixels (height, width, channels) of a compressed image."""
     from PIL import Image
 
     with Image.open(io.BytesIO(encoded)) as image:
+        if image.mode[0] in "IF":  # converting would cut every pixel off at 255
+            raise UserError(f"{where}: pixels of more than 8 bits, expected uint8.")
         mode = {1: "L", 3: "RGB", 4: "RGBA"}.get(channels or 3, image.mode)
         pixels = np.asarray(image if image.mode == mode else image.convert(mode))
     return pixels.reshape(*pixels.shape[:2], -1)
 
 
+def _size(shape: tuple[int | None, ...]) -> str:
+    return "×".join("?" if n is None else str(n) for n in shape)
+
+
 def _varied(where: str, one: np.ndarray, another: np.ndarray) -> UserError:
     """Returns the error for images that do not fit into one array."""
-    sizes = " and ".join("×".join(map(str, image.shape)) for image in (one, another))
+    sizes = " and ".join(_size(image.shape) for image in (one, another))
     return UserError(
         f"{where}: images of varied size ({sizes}); only sets whose images are all of one size can "
         "be loaded."
@@ -181,6 +201,11 @@ def _three(name: str, read: Any, parts: set[str], directory: Path) -> tuple[Spli
         images, labels = images[kept], labels[kept]
     if {"test", "validation"} <= parts:
         return split(images, labels), split(*read("validation")), test
+    if len(labels) < 2:
+        raise UserError(
+            f"{directory}: {len(labels)} examples to train on: expected at least two, of which one "
+            "validates."
+        )
     train, validation = carve_validation(labels, salt=name)
     return split(images[train], labels[train]), split(images[validation], labels[validation]), test
 

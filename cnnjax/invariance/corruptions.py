@@ -195,8 +195,8 @@ def corrupt(name: str, key: PRNGKeyArray, image: Image, severity: int | Int[Arra
     [0.25, 0.25]
     """
     errors.choose("invariance.corruptions", name, NAMES)
-    if not isinstance(severity, jax.Array):
-        _check(severity)
+    if not isinstance(severity, jax.core.Tracer):
+        _check(int(severity))
     corruption = CORRUPTIONS[name]
     value = jnp.asarray(corruption.values, jnp.float32)[severity - 1]
     return corruption.apply(key, image, value)
@@ -225,9 +225,11 @@ def corrupted(
 
     Raises:
       UserError: There is no such corruption.
-      ValueError: A severity is outside 1..5.
+      ValueError: A severity is outside 1..5, or there is none.
     """
     errors.choose("invariance.corruptions", name, NAMES)
+    if len(severities) == 0:
+        raise ValueError(f"severities={severities}: expected some of 1 to 5")
     for severity in severities:
         _check(severity)
     own = jax.random.fold_in(key, zlib.crc32(name.encode()))

@@ -4,6 +4,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import jax
@@ -91,7 +92,7 @@ def equivariance(
     [('difference', 1.0, 0.0), ('difference', 2.0, 0.0)]
     """
     space = images.shape[1:-1]
-    if not all(1 <= shift < min(space) for shift in shifts):
+    if not all(isinstance(shift, Integral) and 1 <= shift < min(space) for shift in shifts):
         raise ValueError(f"shifts={tuple(shifts)}: expected integers from 1 to {min(space) - 1}")
     batching.size(len(images), batch_size)  # it checks both
 
@@ -179,7 +180,8 @@ def _shift_error(
     if not wrap:
         whole = along.whole()
         for back in [near, near + 1] if between else [near]:
-            compared &= whole & (here >= back) & whole[here - back]
+            # What a small map has pushed off altogether wraps round, and is not compared.
+            compared &= whole & (here >= back) & np.take(whole, here - back, mode="wrap")
     if not compared.any():
         return None
 

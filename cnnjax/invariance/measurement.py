@@ -304,7 +304,7 @@ def measure_corruptions(
 
     stored = jnp.asarray(images)
     # As many copies as there are severities: sets of one size share a program.
-    copies = jnp.stack([stored] * max(map(len, severities.values()), default=1))
+    copies = jnp.stack([stored] * max([1, *map(len, severities.values())]))
     untouched = [answered(each, copies)[0] for each in members]
     found = [[measured("none", 0, each, each)] for each in untouched]
     for name, chosen in severities.items():

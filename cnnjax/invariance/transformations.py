@@ -80,12 +80,7 @@ def instances(transformation: str, magnitude: int | float, axes: int) -> list[In
     >>> [round(instance.scale, 3) for instance in instances("scale", 0.25, axes=2)]
     [1.25, 0.8]
     """
-    errors.choose("invariance.transformations", transformation, NAMES)
-    if axes == 1 and transformation not in SIGNAL_NAMES:
-        raise errors.UserError(
-            f"invariance.transformations={transformation!r}: signals have no {transformation}; "
-            f"expected some of {', '.join(SIGNAL_NAMES)}"
-        )
+    _check_name(transformation, axes)
     both = (magnitude, -magnitude)
     if transformation == "translation":
         down = [Instance(down=shift) for shift in both] if axes == 2 else []
@@ -118,17 +113,27 @@ def plan(transformations: Magnitudes, space: tuple[int, ...]) -> Plan:
     """
     cells, cell, rows = [("none", 0.0)], [0], [Instance()]
     for name, magnitudes in transformations.items():
+        _check_name(name, len(space))
         if len(magnitudes) == 0:
             raise errors.UserError(
                 f"invariance.transformations.{name}={magnitudes}: expected at least one magnitude"
             )
         for magnitude in sorted({float(magnitude) for magnitude in magnitudes}):
-            concrete = instances(name, magnitude, len(space))
             _check(name, magnitude, space)
+            concrete = instances(name, magnitude, len(space))
             cell += [len(cells)] * len(concrete)
             cells.append((name, magnitude))
             rows += concrete
     return Plan(tuple(cells), np.array(cell), np.array(rows, np.float32))
+
+
+def _check_name(name: str, axes: int) -> None:
+    errors.choose("invariance.transformations", name, NAMES)
+    if axes == 1 and name not in SIGNAL_NAMES:
+        raise errors.UserError(
+            f"invariance.transformations={name!r}: signals have no {name}; "
+            f"expected some of {', '.join(SIGNAL_NAMES)}"
+        )
 
 
 def _check(name: str, magnitude: float, space: tuple[int, ...]) -> None:

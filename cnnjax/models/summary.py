@@ -145,6 +145,10 @@ class _Seen:
         self.given: list[tuple[tuple[int, ...], _Windows | None]] = []
 
     def through(self, call: Call) -> tuple[int, ...] | None:
+        if not hasattr(call.input, "shape"):  # several arrays, or none
+            self.windows[id(call.output)] = None
+            self.given.append((call.output.shape, None))
+            return None
         if id(call.input) not in self.windows:
             self.windows[id(call.input)] = self._before(call)
         windows = self.windows[id(call.input)]
@@ -188,7 +192,8 @@ class _Seen:
 
 
 def _row(call: Call, seen: _Seen) -> Row:
-    input_shape, output_shape = call.input.shape[1:], call.output.shape[1:]
+    input_shape = call.input.shape[1:] if hasattr(call.input, "shape") else ()
+    output_shape = call.output.shape[1:]
     if isinstance(call.module, Layer):
         work = call.module.multiply_accumulates(input_shape, output_shape)
     else:

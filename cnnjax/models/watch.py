@@ -16,7 +16,7 @@ class Call:
     Attributes:
       name: Its path in the network, joined by slashes; for the network itself, its class's name.
       module: The module.
-      input: Its first argument.
+      input: Its first argument; None if it takes none.
       output: What it returned.
       leaf: Whether it called no other module.
       parameters: The number of parameters that it owns itself, not through its submodules.
@@ -53,7 +53,7 @@ def watch() -> Iterator[list[Call]]:
             Call(
                 name=f"{path}#{seen[path]}" if again else path,
                 module=context.module,
-                input=args[0] if args else next(iter(kwargs.values())),
+                input=args[0] if args else next(iter(kwargs.values()), None),
                 output=output,
                 leaf=len(calls) == before,
                 parameters=0 if again else _own_parameters(context.module),

@@ -192,8 +192,9 @@ def _kernel_gradient(
     if each_by_itself(count, channels, features, window):
         met = seen_by_weights(x, window, gradient.shape[1:-1], *geometry[:4])
         axes = tuple(range(gradient.ndim - 1))
-        sums = jnp.stack([jnp.sum(pixels * gradient, axes) for pixels in met])
-        return sums.reshape(*window, 1, features)
+        exact = single(gradient)
+        sums = jnp.stack([jnp.sum(pixels * exact, axes) for pixels in met])
+        return sums.reshape(*window, 1, features).astype(x.dtype)
     if in_turn(count):
         one = geometry._replace(groups=1)
         return group_by_group(lambda x, g: _kernel_gradient(x, g, window, one), count, x, gradient)
@@ -201,8 +202,9 @@ def _kernel_gradient(
     if images == len(x):
         return _gradient_at_once(x, gradient, window, geometry)
 
+    # A part of the sum may leave half precision where the whole does not.
     def add(total: Array, part: tuple[Array, Array]) -> tuple[Array, None]:
-        x, gradient = part
+        x, gradient = map(single, part)
         return total + _gradient_at_once(x, gradient, window, geometry), None
 
     zero = jnp.zeros((*window, x.shape[-1] // geometry.groups, gradient.shape[-1]), x.dtype)
@@ -221,15 +223,17 @@ def _gradient_at_once(
     if block == 1:
         return _summed(x, gradient, window, geometry)
     missing = -out[-1] % block
+    exact = single(gradient)
     whole = lax.pad(
-        gradient,
-        jnp.zeros((), gradient.dtype),
+        exact,
+        jnp.zeros((), exact.dtype),
         [(0, missing if axis == gradient.ndim - 2 else 0, 0) for axis in range(gradient.ndim)],
     )
     together = whole.reshape(*whole.shape[:-2], -1, block * features)
     wider = _blocked(geometry, block, x.shape[-2], window[-1], out[-1])
     wide_window = (*window[:-1], window[-1] + (block - 1) * step)
-    return fold(_summed(x, together, wide_window, wider), block, step)
+    # The copies are parts of one sum: half precision may not hold each of them.
+    return fold(_summed(single(x), together, wide_window, wider), block, step).astype(x.dtype)
 
 
 def _summed(x: Array, gradient: Array, window: tuple[int, ...], geometry: _Geometry) -> Array:

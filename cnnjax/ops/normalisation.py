@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnjax.ops.pixels import single
+from cnnjax.ops.pixels import floats, single
 from cnnjax.ops.pooling import strided_slices
 from cnnjax.ops.windows import Pairs, PerAxis, pad, per_axis
 
@@ -37,7 +37,7 @@ def local_response_normalise(
       Normalised activations of the same shape.
 
     Raises:
-      ValueError: `size` is even or below 1, or `bias` is not above 0.
+      ValueError: `size` is even or below 1, `bias` is not above 0, or `x` is not of floats.
 
     Reference: Krizhevsky, Sutskever and Hinton, ImageNet classification with deep convolutional
     neural networks, 2012, section 3.3.
@@ -51,7 +51,7 @@ def local_response_normalise(
         raise ValueError(f"size={size}: expected an odd integer ≥ 1")
     if bias <= 0:
         raise ValueError(f"bias={bias}: expected a number > 0")
-    x = jnp.asarray(x)
+    x = floats(x, "x")
     half = size // 2
     exact = single(x)  # squares leave half precision
     energy = jnp.pad(jnp.square(exact), ((0, 0),) * (x.ndim - 1) + ((half, half),))
@@ -103,7 +103,7 @@ def local_contrast_normalise(
 
     Raises:
       ValueError: A window is even, below 1 or too large to mirror; `deviation` or `epsilon` is not
-        above 0.
+        above 0; `x` is not of floats.
 
     Reference: Jarrett, Kavukcuoglu, Ranzato and LeCun, What is the best multi-stage architecture
     for object recognition?, 2009.
@@ -113,7 +113,7 @@ def local_contrast_normalise(
     >>> local_contrast_normalise(flat, window=5).round(2).any().item()
     False
     """
-    x = jnp.asarray(x)
+    x = floats(x, "x")
     windows = per_axis("window", window, x.ndim - 2)
     if any(pixels % 2 == 0 for pixels in windows):
         raise ValueError(f"window={window}: expected odd integers")
@@ -125,7 +125,10 @@ def local_contrast_normalise(
     # ε² is 0 in half precision.
     exact = single(x)
     centred = exact - _smooth(exact, filters)
-    # The floor is put under the square: the root of 0 has an infinite slope.
-    contrast = jnp.sqrt(jnp.maximum(_smooth(jnp.square(centred), filters), epsilon**2))
+    variance = _smooth(jnp.square(centred), filters)
+    # The root of 0 has an infinite slope, which must not be reached even where it is not chosen.
+    varied = variance > 0
+    contrast = jnp.where(varied, jnp.sqrt(jnp.where(varied, variance, 1)), 0)
     typical = jnp.mean(contrast, tuple(range(1, x.ndim - 1)), keepdims=True)
-    return (centred / jnp.maximum(contrast, typical)).astype(x.dtype)
+    floor = jnp.maximum(typical, epsilon)
+    return (centred / jnp.maximum(contrast, floor)).astype(x.dtype)

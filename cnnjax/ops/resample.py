@@ -166,6 +166,8 @@ def _read(
     rims = [(0, 0)] * len(batch) + [(before, after), (before, after), (0, 0)]
     rim = padded(images, rims, border=border, fill=fill)
     pixels = rim.reshape(-1, channels)
+    if order == "nearest":  # before it is mirrored, which would turn halves the other way
+        positions = jnp.floor(positions + 0.5)
     y = _inside(positions[:, 0], height, border, before)
     x = _inside(positions[:, 1], width, border, before)
     row, column = width + before + after, 1
@@ -179,7 +181,7 @@ def _read(
         return result.reshape(*batch, *shape[-2:], channels)
 
     if order == "nearest":
-        return finish(*fetch(jnp.floor(y + 0.5), jnp.floor(x + 0.5), [0]))
+        return finish(*fetch(y, x, [0]))
 
     top = jnp.minimum(jnp.floor(y), height + before + after - 2)
     left = jnp.minimum(jnp.floor(x), width + before + after - 2)

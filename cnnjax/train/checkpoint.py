@@ -1,6 +1,7 @@
 """A group's states on disk: written by Orbax, whole or not at all."""
 
 import pathlib
+import zlib
 from typing import Any
 
 import jax
@@ -46,7 +47,8 @@ class Checkpoints:
         if step == self.step:
             return
         try:
-            self._manager.save(step, args=ocp.args.StandardSave(tree))
+            whole = {"tree": tree, "checksum": _checksum(tree)}
+            self._manager.save(step, args=ocp.args.StandardSave(whole))
         except ValueError as error:  # TensorStore's word for a full disk, too
             raise OSError(str(error).splitlines()[0]) from error
 
@@ -60,7 +62,7 @@ class Checkpoints:
           A tree of the same structure, its leaves NumPy arrays.
 
         Raises:
-          UserError: It cannot be read, or is a tree of another structure.
+          UserError: It cannot be read, is not what was written, or is a tree of another structure.
         """
         # By way of one device: what several wrote is to be read where there are fewer.
         place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
@@ -69,16 +71,27 @@ class Checkpoints:
             where = None if isinstance(leaf, np.ndarray) else place  # NumPy's never left the host
             return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where)
 
-        abstract = jax.tree.map(there, like)
+        abstract = jax.tree.map(there, {"tree": like, "checksum": np.zeros((), np.uint32)})
         try:
             kept = self._manager.restore(self.step, args=ocp.args.StandardRestore(abstract))
+            tree = jax.device_get(kept["tree"])
+            if _checksum(tree) != kept["checksum"]:
+                raise ValueError("its numbers are not those that were written")
         except Exception as error:  # which Orbax raises plain where a piece of an array is damaged
             raise UserError(
                 f"{self._manager.directory}: the checkpoint cannot be read "
                 f"({str(error).splitlines()[0]}); delete it to train this group again"
             ) from error
-        return jax.device_get(kept)
+        return tree
 
     def close(self) -> None:
         """Releases Orbax's threads."""
         self._manager.close()
+
+
+def _checksum(tree: Any) -> np.ndarray:
+    """CRC-32 of all leaves: what a disk spoils within an array, Orbax reads as other numbers."""
+    total = 0
+    for leaf in jax.tree.leaves(jax.device_get(tree)):
+        total = zlib.crc32(np.asarray(leaf).tobytes(), total)
+    return np.asarray(total, np.uint32)

@@ -153,7 +153,8 @@ def train(
       The final states and the time they took.
 
     Raises:
-      SystemExit: A signal asked to stop; the state was written. The status is 128 plus its number.
+      SystemExit: SIGTERM or Ctrl-C asked to stop; the state was written if there are checkpoints.
+        The status is 128 plus the signal's number.
     """
     program, states, hypers, examples, batch_size, first = prepared
     members, seconds = len(hypers.seed), 0.0
@@ -182,10 +183,8 @@ def train(
             # Never more than four times the last one: the first call says little about the pace.
             length = max(1, min(4 * length, round(aim * length / took)))
 
-            if checkpoints is None:
-                continue
             late, signal = time.monotonic() - saved_at > checkpoint_seconds, stop()
-            if late or done == steps or signal:
+            if checkpoints is not None and (late or done == steps or signal):
                 checkpoints.save(done, {"states": states, "seconds": np.asarray(seconds)})
                 saved_at = time.monotonic()
             if signal:

@@ -16,7 +16,8 @@ def schedule(config: ConfigDict, steps: int) -> optax.Schedule:
 
     Args:
       config: `schedule` ("cosine", "constant" or "exponential": the same factor at every step),
-        `warmup` (steps of linear rise from 0) and `final` (fraction of the peak at the last step).
+        `warmup` (steps of linear rise from 0) and `final` (fraction of the peak after the last
+        step, so that the last update is still a little above it).
       steps: Length of the run.
 
     Returns:

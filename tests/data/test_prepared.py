@@ -1,10 +1,13 @@
 """`load` on sets that tensorflow-datasets has prepared, written here by its own writer."""
 
+import io
 import json
+import shutil
 import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cnnjax.data import load
 from cnnjax.errors import UserError
@@ -154,6 +157,36 @@ def test_damaged_pixels(write_prepared, pictures):
     examples = [{"image": b"\x89PNG no more", "label": 0} for _ in range(3)]
     root = write_prepared("tiny", {"train": examples})
     refused("tiny", root, r"corrupt: UnidentifiedImageError")
+
+
+def test_a_shard_in_anothers_place(write_prepared, pictures):
+    root = write_prepared("tiny", {"train": pictures(40), "test": pictures(12, seed=1)})
+    shards = {path.name.split("-")[1]: path for path in (root / "tiny" / "1.0.0").glob("*record-*")}
+    shutil.copy(shards["train.array_record"], shards["test.array_record"])
+    refused("tiny", root, r"\(test\): corrupt: .* does not hold the 12 examples")
+
+
+def png(pixels):
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="png")
+    return buffer.getvalue()
+
+
+def test_images_of_another_size_than_was_told(write_prepared, pictures):
+    examples = [{"image": png(image), "label": label} for image, label in pictures(9)]
+    root = write_prepared("tiny", {"train": examples}, shape=(7, 5, 3))
+    refused("tiny", root, r"an image of 6×5×3: expected 7×5×3")
+
+
+def test_pixels_of_sixteen_bits(write_prepared):
+    examples = [{"image": png(np.full((6, 5), 4000, np.uint16)), "label": 0}] * 4
+    root = write_prepared("tiny", {"train": examples}, shape=(6, 5, 1))
+    refused("tiny", root, "pixels of more than 8 bits, expected uint8")
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_too_few_examples_to_train_on(write_prepared, pictures, count):
+    refused("tiny", write_prepared("tiny", {"train": pictures(count)}), "examples to train on")
 
 
 def test_no_image_classification_set(write_prepared):

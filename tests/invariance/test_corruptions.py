@@ -280,6 +280,10 @@ def test_a_severity_outside_1_to_5_is_an_error(severity):
         corrupt("fog", KEY, jnp.zeros((4, 4, 1)), severity)
     with pytest.raises(ValueError, match=f"severity={severity}: expected 1, 2, 3, 4 or 5"):
         corrupted("fog", KEY, digits(), severities=(1, severity))
+    with pytest.raises(ValueError, match=r"expected 1, 2, 3, 4 or 5"):
+        corrupt("fog", KEY, jnp.zeros((4, 4, 1)), jnp.int32(severity))
+    with pytest.raises(ValueError, match=r"severities=\(\): expected some of 1 to 5"):
+        corrupted("fog", KEY, digits(), severities=())
 
 
 def test_an_unknown_corruption_is_one_line():

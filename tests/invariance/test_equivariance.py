@@ -213,8 +213,18 @@ def test_a_second_member_compiles_nothing():
     assert traces == [(64, 12, 12, 1)]
 
 
-@pytest.mark.parametrize("shifts", [(0,), (1, 12), (-1,)])
-def test_shifts_outside_the_image_are_refused(shifts):
+@pytest.mark.parametrize("size", [4, 5, 6, 8])
+def test_a_map_that_is_smaller_than_the_shift_has_nothing_to_compare(size):
+    kernel = np.random.default_rng(0).normal(size=(size, size, 1, 2)).astype(np.float32)
+    layers = lambda kernel, x: {"valid": ops.cross_correlate(x, kernel)}  # noqa: E731
+    rows = equivariance(layers, kernel, pictures(), shifts=(1, 11))
+    compared = {row.magnitude for row in rows if row.transformation == "translation"}
+    assert compared == {1.0}
+    assert max(row.error for row in rows if row.transformation == "translation") < 1e-5
+
+
+@pytest.mark.parametrize("shifts", [(0,), (1, 12), (-1,), (1.5,)])
+def test_shifts_outside_the_image_are_refused(shifts, unchecked):
     with pytest.raises(ValueError, match=r"shifts=\(.*\): expected integers from 1 to 11"):
         equivariance(stack("SAME"), kernels(), pictures(), shifts=shifts)
 

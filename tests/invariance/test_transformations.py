@@ -65,6 +65,7 @@ def test_the_default_magnitudes_are_those_of_the_published_areas():
         ({"translation": [9]}, (8, 12), "translation=9: expected 0 < magnitude ≤ 8"),
         ({"noise": [0.0]}, (8, 8), "noise=0: expected a finite number > 0"),
         ({"scale": [-0.1]}, (8, 8), "scale=-0.1: expected a finite number > 0"),
+        ({"scale": [-1.0]}, (8, 8), "scale=-1: expected a finite number > 0"),
         ({"scale": [float("nan")]}, (8, 8), "scale=nan"),
         ({"shear": [float("inf")]}, (8, 8), "shear=inf"),
     ],

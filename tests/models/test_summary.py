@@ -140,6 +140,29 @@ def test_modules_of_other_makers_are_counted_too():
     assert rows["ours"].receptive_field is None
 
 
+def test_modules_of_no_array_or_of_two_have_a_row_and_no_field():
+    class Token(linen.Module):
+        @linen.compact
+        def __call__(self):
+            return self.param("token", nn.zeros, (1, 4))
+
+    class Add(linen.Module):
+        def __call__(self, pair):
+            return pair[0] + pair[1]
+
+    class Both(linen.Module):
+        @linen.compact
+        def __call__(self, x, train=False):
+            x = nn.Dense(4, name="first")(nn.Flatten(name="flatten")(x))
+            return nn.Dense(3, name="last")(Add(name="add")((x, Token(name="token")())))
+
+    rows = table(Both(), (5, 1))
+    assert [*rows] == ["flatten", "first", "token", "add", "last"]
+    assert [row.parameters for row in rows.values()] == [0, 24, 4, 0, 15]
+    fields = [rows[name].receptive_field for name in ("first", "token", "add", "last")]
+    assert fields == [(5,), None, None, None]
+
+
 def test_a_module_that_is_called_twice_is_counted_once_and_worked_twice():
     class Twice(linen.Module):
         @linen.compact

@@ -445,6 +445,25 @@ def test_types_are_promoted():
 
 
 @pytest.mark.parametrize(
+    ("channels", "features", "groups"),
+    [(1, 6, 1), (2, 2, 2)],
+    ids=["several outputs at once", "depthwise"],
+)
+def test_parts_of_a_sum_may_leave_half_precision(channels, features, groups):
+    # Each row of the image adds more than float16 holds, and the next takes it away again.
+    x = jnp.full((32, 16, 16, channels), 100, jnp.float16).at[:, :, ::2].multiply(-1)
+    kernel = jnp.ones((5, 5, channels // groups, features), jnp.float16)
+
+    def loss(kernel):
+        y = ops.cross_correlate(x, kernel, groups=groups)
+        return jnp.sum(2 * y.astype(jnp.float32))
+
+    gradient = jax.jit(jax.grad(loss))(kernel)
+    assert gradient.dtype == jnp.float16
+    np.testing.assert_array_equal(gradient, 0)
+
+
+@pytest.mark.parametrize(
     ("x", "kernel", "keywords", "message"),
     [
         ((1, 8, 8, 2), (3, 3, 2, 4), {"stride": 0}, "stride=0: expected an integer ≥ 1"),

@@ -50,8 +50,10 @@ def test_local_contrast_is_weighted_by_a_quarter_of_the_window_by_default(option
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_local_contrast_against_scipy():
+@pytest.mark.parametrize("epsilon", [1e-4, 0.1, 0.5, 1.0])
+def test_local_contrast_against_scipy(epsilon):
     x = random(2, 12, 10, 3)
+    x[1, :, :6] = 0.3  # half of it without contrast
     window, deviation = 5, 1.3
     weights = np.exp(-0.5 * (np.arange(-2, 3) / deviation) ** 2)
     weights /= weights.sum()
@@ -62,12 +64,11 @@ def test_local_contrast_against_scipy():
             mean = scipy.ndimage.correlate1d(mean, weights, axis, mode="mirror")
         return mean[..., None]
 
-    for found, image in zip(
-        ops.local_contrast_normalise(x, window=window, deviation=deviation), x, strict=True
-    ):
+    options = {"window": window, "deviation": deviation, "epsilon": epsilon}
+    for found, image in zip(ops.local_contrast_normalise(x, **options), x, strict=True):
         centred = image - smooth(image)
-        contrast = np.sqrt(smooth(centred**2))
-        expected = centred / np.maximum(contrast, contrast.mean())
+        contrast = np.sqrt(np.maximum(smooth(centred**2), 0))
+        expected = centred / np.maximum(contrast, max(contrast.mean(), epsilon))
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -124,6 +125,12 @@ def test_errors():
         ops.local_contrast_normalise(x, window=3, epsilon=0.0)
     with pytest.raises(ValueError, match="padding='REFLECT': expected an axis longer"):
         ops.local_contrast_normalise(x, window=13)
+
+
+@pytest.mark.parametrize("normalise", [ops.local_response_normalise, ops.local_contrast_normalise])
+def test_whole_numbers_are_refused(normalise, unchecked):
+    with pytest.raises(ValueError, match="x of type uint8: expected floats"):
+        normalise(np.zeros((1, 12, 12, 1), np.uint8))
 
 
 def test_responses_are_normalised_in_half_precision_too():

@@ -181,6 +181,17 @@ def test_whole_coordinates_give_the_pixels_back_in_every_combination(order, bord
     np.testing.assert_array_equal(found, around)
 
 
+@pytest.mark.parametrize("border", BORDERS)
+def test_halves_go_down_and_to_the_right_outside_too(border):
+    image = random_image((5, 1, 1))
+    modes = {"constant": "constant", "edge": "edge", "reflect": "symmetric", "wrap": "wrap"}
+    around = np.pad(image[:, 0, 0], 9, mode=modes[border])
+    where = np.arange(-8.5, 12).astype(np.float32)
+    positions = np.stack([where, 0 * where])[..., None]
+    found = resample(image, positions, order="nearest", border=border)[:, 0, 0]
+    np.testing.assert_array_equal(found, around[np.floor(where + 0.5).astype(int) + 9])
+
+
 def keys_by_hand(t):
     t = np.abs(t)
     near, far = 1.5 * t**3 - 2.5 * t**2 + 1, -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2

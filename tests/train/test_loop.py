@@ -196,6 +196,35 @@ def test_a_damaged_checkpoint_is_one_clear_error(tmp_path, damage, file):
     checkpoints.close()
 
 
+def test_a_number_that_the_disk_changed_is_noticed(tmp_path):
+    like = {"value": np.random.default_rng(0).random((10, 1000)), "seconds": np.zeros(())}
+    checkpoints = train.Checkpoints(tmp_path / "group")
+    checkpoints.save(3, like)
+    checkpoints.close()
+    path = max(tmp_path.rglob("d/*"), key=lambda each: each.stat().st_size)
+    whole = path.read_bytes()
+    for place in (len(whole) // 3, len(whole) // 2):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 16]) + whole[place + 1 :])
+        checkpoints = train.Checkpoints(tmp_path / "group")
+        with pytest.raises(UserError, match="the checkpoint cannot be read"):
+            checkpoints.restore(like)
+        checkpoints.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_without_checkpoints_a_signal_stops_the_training_too(number):
+    steps = []
+
+    def stop(progress):
+        steps.append(progress.step)
+        os.kill(os.getpid(), number)
+
+    with pytest.raises(SystemExit) as stopped:
+        trained(toy.hypers(1), report=stop)
+    assert stopped.value.code == 128 + number
+    assert steps == [1]
+
+
 def test_a_checkpoint_of_two_devices_is_read_where_there_is_one(tmp_path):
     result = trained(toy.hypers(2), checkpoints=train.Checkpoints(tmp_path / "group"))
     assert len(result.states.step.sharding.device_set) == 2
