@@ -321,9 +321,11 @@ def check_name(name: str, *, shown: str | None = None) -> str:
       UserError: There is no such field; the nearest is suggested.
     """
     fields = list(_defaults())
+    shown = name if shown is None else shown
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise UserError(f"{shown}: expected names of letters, digits and _, with dots between them")
     if name in fields or any(name.startswith(section + ".") for section in FREE_SECTIONS):
         return name
-    shown = name if shown is None else shown
     inside = [field for field in fields if field.startswith(name + ".")]
     if inside:
         raise UserError(f"{shown}: is a section; set one of its fields: {', '.join(inside)}.")
@@ -573,7 +575,8 @@ def _explain(error: Exception, path: pathlib.Path) -> None:
     frames = traceback.extract_tb(error.__traceback__)
     if pathlib.Path(config_dict.__file__).parent not in pathlib.Path(frames[-1].filename).parents:
         return
-    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+    here = path.resolve()
+    lines = [frame.lineno for frame in frames if pathlib.Path(frame.filename).resolve() == here]
     where = f"{path}:{lines[-1] if lines else 1}"
     # A ConfigDict wraps its errors in one another; the innermost has the plain words.
     words: Any = error
@@ -652,6 +655,8 @@ def _check_names(config: ConfigDict) -> None:
     choose("augment.name", config.augment.name, augment.NAMES)
     choose("augment.mix", config.augment.mix, augment.MIXTURES)
     for name in config.features:
+        if not isinstance(name, str):
+            raise UserError(f"features={config.features!r}: expected names, as in deskew+hog")
         if "," in name:
             several = tuple(each.strip() for each in name.split(","))
             raise UserError(f"features={name!r}: expected a tuple of names, {several!r}")

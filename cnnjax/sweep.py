@@ -182,10 +182,15 @@ def resolve(
         routes = {}
         own.pop("route", None)
     declared = dict(routes)
+    own_fields: dict[str, dict[str, Any]] = {}
     for name, value in one_route.items():
         _, which, field = name.split(".", 2)
         choose("route", which, routes)
+        if _covered(field, axes):
+            raise UserError(f"{name}: --sweep sets {field} for every route; choose one")
         routes[which] = routes[which].set(field, value)
+        if field not in ("label", "family", "sweep"):
+            own_fields.setdefault(which, {})[field] = value
     fields = {
         name: value
         for name, value in configs.flatten(config).items()
@@ -195,11 +200,14 @@ def resolve(
     resolved = configs.unflatten(below)
     resolved.sweep = written(_fixed(own, given, fields) | axes)
     for name, route in routes.items():
-        left = route.under(given, axes)
+        # What is set for one route wins over what is set for all, and over the route's own axes.
+        left = route.under(given, axes).over(own_fields.get(name, {}))
         if route.label == declared[name].label:
             before = configs.overlay(fields, declared[name].fields)
             after = configs.overlay(below, left.fields)
             left = replace(left, label=_relabelled(route.label, before, after, axes))
+            if "model.name" in axes or after.get("model.name") != before.get("model.name"):
+                left = replace(left, family="")  # it was said of another network
         resolved.routes[name] = left.section()
     return resolved
 
@@ -227,7 +235,7 @@ def expand(config: ConfigDict, *, axes: Mapping[str, Sequence[Any]] | None = Non
     }
     runs = []
     for name in names:
-        route = _Route.read(name, config.routes[name]) if name else _Route("", "", "none", {}, {})
+        route = _Route.read(name, config.routes[name]) if name else _Route("", "", "", {}, {})
         route_axes = _fixed(own, route.fields, base) | route.axes
         _check_choose(config.choose, route_axes)
         fields = configs.overlay(base, route.fields)
@@ -283,7 +291,7 @@ class _Route:
         """Checks a section of `routes`."""
         if not isinstance(section, ConfigDict | Mapping):
             raise UserError(f"routes.{name}={section!r}: expected a section of fields")
-        route = cls(name, name, "none", {}, {})
+        route = cls(name, name, "", {}, {})
         for field, value in configs.flatten(section).items():
             route = route.set(field, value)
         return route
@@ -296,7 +304,11 @@ class _Route:
         if field == "family":
             return replace(self, family=choose(shown, value, configs.FAMILIES))
         if field == "sweep":
+            if not isinstance(value, str):
+                raise UserError(f"{shown}={value!r}: expected axes, such as 'seed=0:3'")
             return replace(self, axes=_typed(parse(value)))
+        if configs.within(field, "routes"):
+            raise UserError(f"{shown}: a route has no routes")
         configs.check_name(field, shown=shown)
         _check_not_launch_wide(field, shown)
         return replace(self, fields={**self.fields, field: configs.coerce(field, value)})
@@ -310,9 +322,15 @@ class _Route:
         left = {k: v for k, v in self.axes.items() if not _covered(k, above)}
         return replace(self, fields=fields, axes=left)
 
+    def over(self, fields: Mapping[str, Any]) -> "_Route":
+        """Returns the route with fields set above everything that it has."""
+        left = {k: v for k, v in self.axes.items() if not _covered(k, fields)}
+        return replace(self, fields=configs.overlay(self.fields, fields), axes=left)
+
     def section(self) -> ConfigDict:
         """Returns the route as it stands in a configuration."""
-        section: dict[str, Any] = {"label": self.label, "family": self.family}
+        section: dict[str, Any] = {"label": self.label}
+        section |= {"family": self.family} if self.family else {}
         for name, value in self.fields.items():
             *outer, key = name.split(".")
             holder = section
@@ -469,10 +487,16 @@ def _distorted(run: ConfigDict) -> bool:
 
 
 def _family(declared: str, run: ConfigDict) -> str:
-    """The family of a route, in view of what the command line gave it."""
-    routes = {declared} - {"none"}
+    """The family of a run: what its route is said to be, in view of what it really does."""
+    from cnnjax import models  # which brings JAX
+
+    routes = {declared} - {"", "none", "combined"}
+    # A network that nobody has put into a family has its own.
+    own = declared in ("", "combined") and run.model.name not in models.DENSE
+    routes |= {"structure"} if own else set()
     routes |= {"features"} if run.features else set()
-    routes |= {"training"} if _distorted(run) else set()
+    if _distorted(run):
+        routes = routes - {"training"} | ({"training"} if run.augment.strength > 0 else set())
     if len(routes) > 1:
         return "combined"
     return next(iter(routes), "none")

@@ -17,6 +17,7 @@ from jaxtyping import Array, PRNGKeyArray
 from cnnjax.augment import draw
 from cnnjax.augment.draw import Image, NewImage, Range, Scalar
 from cnnjax.ops.one_by_one import one_by_one
+from cnnjax.ops.pixels import single
 
 # Standard deviations after which the Gaussian is cut off, as scipy.ndimage has it.
 TRUNCATE = 4.0
@@ -123,7 +124,7 @@ def _correlate(image: Array, weights: Array) -> Array:
     padded = _mirrored(image, weights.shape)
     found = jax.lax.conv_general_dilated(
         padded.reshape(1, 1, len(padded), -1),
-        weights[None, None],
+        weights[None, None].astype(padded.dtype),
         (1, 1),
         "VALID",
         rhs_dilation=(1, channels),
@@ -146,9 +147,9 @@ def _correlated(image: Array, weights: Array) -> Array:
 
 
 def _mirrored(image: Array, window: tuple[int, ...]) -> Array:
-    """The image in float32 with as much of its mirror around it as an odd window reaches."""
+    """The image, in float32 at least, with as much of its mirror as an odd window reaches."""
     rim = [(size // 2,) * 2 for size in window]
-    return jnp.pad(image, [*rim, (0, 0)], mode="symmetric").astype(jnp.float32)
+    return single(jnp.pad(image, [*rim, (0, 0)], mode="symmetric"))
 
 
 def _within(blurred: Array, image: Array) -> Array:

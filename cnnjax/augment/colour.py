@@ -42,7 +42,7 @@ def sharpen(
     """
     image = draw.float_image(image)
     draw.ends("amount", amount, least=-1)
-    a = draw.parameter(key, "amount", amount, neutral=0, strength=strength)
+    a = jnp.maximum(draw.parameter(key, "amount", amount, neutral=0, strength=strength), -1)
     return _sharpened(image, a)
 
 
@@ -114,7 +114,7 @@ def contrast(
     """
     image = draw.float_image(image)
     draw.ends("factor", factor, least=0)
-    f = draw.parameter(key, "factor", factor, neutral=1, strength=strength)
+    f = jnp.maximum(draw.parameter(key, "factor", factor, neutral=1, strength=strength), 0)
     # Two and a half times as fast as a mean over pixels: rows are added up side by side, and the
     # product with the weights of a row's values, unlike a sum, is not worked out again for each
     # value of the result.
@@ -173,7 +173,7 @@ def invert(
       ValueError: `probability` is not a number in [0, 1].
     """
     image = draw.float_image(image)
-    draw.ends("probability", probability, least=0, most=1)
+    draw.check_probability(probability)
     return _result(image, jax.random.uniform(key) >= probability * strength, 1 - image)
 
 
@@ -234,7 +234,7 @@ def saturation(
       key: The random key.
       image: The image; one that has not three channels is given back.
       factor: f, at least 0, or a pair to draw it from; 1 changes nothing, 0 leaves only grey.
-      strength: Factor on f − 1; may be traced.
+      strength: Factor on f − 1, which takes f to 0 at the least; may be traced.
 
     Returns:
       The image with stronger or weaker colours, clipped to [0, 1].
@@ -244,7 +244,7 @@ def saturation(
     """
     image = draw.float_image(image)
     draw.ends("factor", factor, least=0)
-    f = draw.parameter(key, "factor", factor, neutral=1, strength=strength)
+    f = jnp.maximum(draw.parameter(key, "factor", factor, neutral=1, strength=strength), 0)
     if image.shape[-1] != 3:
         return image
     return _result(image, f == 1, _stretched(image, _grey(image), f))
@@ -270,7 +270,7 @@ def channel_shuffle(
       ValueError: `probability` is not a number in [0, 1].
     """
     image = draw.float_image(image)
-    draw.ends("probability", probability, least=0, most=1)
+    draw.check_probability(probability)
     numbers = jax.random.uniform(key, (1 + image.shape[-1],))
     happens = numbers[0] < probability * strength
     return jnp.where(happens, image[..., jnp.argsort(numbers[1:])], image)

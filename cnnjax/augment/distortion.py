@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from cnnjax.augment.draw import Number, Range
+from cnnjax.augment.draw import Number, Range, Scalar
 from cnnjax.augment.elastic import displacement_field
 from cnnjax.augment.geometry import SMALLEST_SCALE, affine_matrix
 from cnnjax.augment.motion import Motion, move_image
@@ -160,13 +160,12 @@ class Distortion:
             sigma=_between(self.sigma, u[12]),
         )
 
-    @functools.partial(jax.jit, static_argnames="self")
     def __call__(
         self,
         key: PRNGKeyArray,
         images: Float[Array | np.ndarray, "batch *space channels"],
         labels: Int[Array | np.ndarray, " batch"] | None = None,
-        strength: Number | Float[Array, ""] | Float[Array, " batch"] = 1.0,
+        strength: Scalar | Float[Array, " batch"] = 1.0,
     ) -> Float[Array, "batch *space channels"]:
         """Distorts a batch.
 
@@ -197,6 +196,17 @@ class Distortion:
                 f"images of shape {images.shape}: expected (batch, height, width, channels) or "
                 "(batch, length, channels)"
             )
+        # A strength of 0 is no other type than one of 0.5, which would be compiled for anew.
+        return self._moved(key, images, labels, jnp.asarray(strength, jnp.float32))
+
+    @functools.partial(jax.jit, static_argnames="self")
+    def _moved(
+        self,
+        key: PRNGKeyArray,
+        images: Array | np.ndarray,
+        labels: Array | np.ndarray,
+        strength: Array,
+    ) -> Array:
         _, height, width, _ = images.shape
         return jax.vmap(move_image)(images, self.motions(key, labels, (height, width), strength))
 

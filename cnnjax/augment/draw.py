@@ -36,12 +36,32 @@ def one_image(
 
 
 def float_image(values: Shaped[Array | np.ndarray, "*shape"]) -> NewImage:
-    """Gives an image of floats as it is; see `one_image` and `ops.pixels.floats`."""
+    """Gives an image of floats as it is, and refuses whole numbers, a batch or a plane.
+
+    Args:
+      values: (height, width, channels).
+
+    Returns:
+      The same, as an array.
+
+    Raises:
+      ValueError: It has other axes, or is not of floats.
+    """
     return floats(one_image(values))
 
 
 def float_signal(values: Shaped[Array | np.ndarray, "*shape"]) -> Float[Array, "length channels"]:
-    """Gives a signal of floats as it is, and refuses a batch or one without channels."""
+    """Gives a signal of floats as it is, and refuses whole numbers and a batch.
+
+    Args:
+      values: (length, channels).
+
+    Returns:
+      The same, as an array.
+
+    Raises:
+      ValueError: It has other axes, or is not of floats.
+    """
     return floats(_of_axes(2, values, "signal", "(length, channels)"), "signal")
 
 
@@ -117,14 +137,42 @@ def ends(
 
 
 def check_size(size: tuple[int, ...]) -> None:
-    """Refuses an image's whole shape where its size is expected."""
+    """Refuses an image's whole shape where its size is expected.
+
+    Args:
+      size: (height, width).
+
+    Raises:
+      ValueError: It has more parts, or fewer.
+    """
     if len(size) != 2:
         raise ValueError(f"size={tuple(size)}: expected (height, width)")
 
 
+def check_probability(probability: Number) -> None:
+    """Refuses what is no probability.
+
+    Args:
+      probability: A number; it is not drawn from a pair.
+
+    Raises:
+      ValueError: It is not a number within [0, 1].
+    """
+    number = isinstance(probability, int | float | np.number)
+    if not (number and 0 <= probability <= 1):
+        raise ValueError(f"probability={probability!r}: expected a number within [0, 1]")
+
+
 def check_fill(fill: Scalar) -> None:
-    """Refuses a `fill` outside [0, 1], as one on the scale of 255 is."""
+    """Refuses a `fill` on the scale of 255.
+
+    Args:
+      fill: A number; one that is traced is not looked at.
+
+    Raises:
+      ValueError: It is outside [0, 1].
+    """
     if isinstance(fill, tuple | list) or (
-        isinstance(fill, int | float | np.floating) and not 0 <= fill <= 1
+        isinstance(fill, int | float | np.number) and not 0 <= fill <= 1
     ):
         raise ValueError(f"fill={fill!r}: expected a number within [0, 1]")

@@ -105,6 +105,13 @@ def perspective_matrix(
 
 
 def canvas_corners(size: tuple[int, int]) -> Float[np.ndarray, "4 2"]:
-    """Gives the canvas's corners as `perspective_matrix` takes them: clockwise from upper left."""
+    """Gives the canvas's corners as `perspective_matrix` takes them: clockwise from upper left.
+
+    Args:
+      size: (height, width) of the canvas, in pixels.
+
+    Returns:
+      (row, column) of each corner: half a pixel beyond the centres of the outermost pixels.
+    """
     bottom, right = size[0] - 0.5, size[1] - 0.5
     return np.array([[-0.5, -0.5], [-0.5, right], [bottom, right], [bottom, -0.5]], np.float32)

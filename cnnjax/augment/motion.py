@@ -225,11 +225,13 @@ def move_boxes(boxes: Boxes, motion: Motion) -> NewBoxes:
       ValueError: `boxes` are not fours.
     """
     _check_boxes(boxes)
+    # Half precision would not hold where corners go.
+    boxes = jnp.asarray(boxes, jnp.result_type(boxes, jnp.float32))
     bent = any(step.ndim == 3 for step in motion.steps)
     a_side = -(-max(motion.old_size) // EDGE_STEP) if bent else 1
 
     def moved(places: Array) -> Array:
-        points = _on_the_edge(jnp.asarray(boxes) - 0.5, places)
+        points = _on_the_edge(boxes - 0.5, places)
         return move_points(points.reshape(-1, 2), motion).reshape(points.shape)
 
     def extent(points: Array, lowest: Callable, highest: Callable) -> Array:
@@ -244,7 +246,7 @@ def move_boxes(boxes: Boxes, motion: Motion) -> NewBoxes:
 
     places = jnp.broadcast_to(jnp.arange(4 * a_side)[:, None] / a_side, (4 * a_side, len(boxes)))
     if not bent:
-        before = [_before_the_horizon(jnp.asarray(boxes) - 0.5, step) for step in motion.steps]
+        before = [_before_the_horizon(boxes - 0.5, step) for step in motion.steps]
         places = jnp.concatenate([places, *before])
     found = moved(places)
     if bent:

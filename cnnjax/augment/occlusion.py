@@ -10,6 +10,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from cnnjax.augment import draw
 from cnnjax.augment.draw import Image, NewImage, Number, Range, Scalar
+from cnnjax.ops.pixels import single
 from cnnjax.ops.stored import stored
 
 # How many sums of pixels a program adds up slice by slice, before it reduces the rest.
@@ -81,7 +82,7 @@ def emboss(
       image: The image, in [0, 1]; mirrored beyond its border, without the outermost pixel.
       alpha: α, the share of the relief, between 0 and 1.
       relief: s, how deep it is, at least 0.
-      strength: Factor on α, at least 0; may be traced.
+      strength: Factor on α, at least 0, which takes it to 1 at the most; may be traced.
 
     Returns:
       The image as a relief, clipped to [0, 1]. For α = 0 it is the image, bit for bit.
@@ -96,13 +97,14 @@ def emboss(
     draw.ends("relief", relief, least=0)
     alpha_key, relief_key = jax.random.split(key)
     share = draw.parameter(alpha_key, "alpha", alpha, neutral=0.0, strength=strength)
+    share = jnp.minimum(share, 1)
     depth = draw.parameter(relief_key, "relief", relief, neutral=0.0)
     return _embossed(draw.float_image(image), share, depth)
 
 
 def _embossed(image: Array, share: Array, depth: Array) -> Array:
     height, width, channels = image.shape
-    padded = jnp.pad(jnp.asarray(image, jnp.float32), [(1, 1), (1, 1), (0, 0)], mode="reflect")
+    padded = jnp.pad(single(image), [(1, 1), (1, 1), (0, 0)], mode="reflect")
     # Columns and channels become one axis: long rows are faster to add than triples.
     padded = padded.reshape(height + 2, -1)
 
@@ -169,7 +171,7 @@ def superpixel(
     height, width, channels = image.shape
     cell = _cell(height, width, segments)
     grid = (-(-height // cell[0]), -(-width // cell[1]))
-    colour = _by_cell(image.astype(jnp.float32), cell, grid)
+    colour = _by_cell(single(image), cell, grid)
     position = _by_cell(np.moveaxis(np.mgrid[:height, :width], 0, -1), cell, grid)
     position = jnp.asarray(position * (compactness / np.sqrt(cell[0] * cell[1])), jnp.float32)
     counts = _by_cell(np.ones((height, width, 1)), cell, grid, mode="constant")

@@ -153,10 +153,10 @@ class OneOf:
         order = jax.random.permutation(shuffle_key, share * count)
         # Where no image is left, the first one stands in; its second result is dropped.
         taken = jnp.where(order < batch, order, 0).reshape(count, share)
-        images, labels = jnp.asarray(images), _classes(labels, batch)
+        images = jnp.asarray(images)
         strengths = jnp.broadcast_to(jnp.asarray(strength, jnp.float32), (batch,))
         parts = [
-            _apply(operation, each, images[places], labels[places], strengths[places])
+            _apply(operation, each, images[places], _of(labels, places), strengths[places])
             for each, operation, places in zip(keys, self.operations, taken, strict=True)
         ]
         for operation, part in zip(self.operations, parts, strict=True):
@@ -304,7 +304,7 @@ class AugMix:
         # All chains are one large batch, and its steps a loop: the operations are compiled once.
         strengths = jnp.tile(jnp.broadcast_to(jnp.asarray(strength), (batch,)), self.width)
         copies = jnp.tile(images, (self.width, 1, 1, 1))
-        classes = jnp.tile(_classes(labels, batch), self.width)
+        classes = _of(labels, jnp.arange(self.width * batch) % batch)
         one = OneOf(self.operations)
 
         def step(chains: Array, place_and_key: tuple[Array, Array]) -> tuple[Array, None]:
@@ -365,9 +365,9 @@ def _check_shape(operation: Callable, shape: tuple[int, ...]) -> None:
         raise ValueError(f"images of shape {shape}: expected {kinds} for {_name(operation)}")
 
 
-def _classes(labels: Labels, batch: int) -> Array:
-    """Labels, or where there are none, zeros: operations do not look at them."""
-    return jnp.zeros(batch, jnp.int32) if labels is None else jnp.asarray(labels)
+def _of(labels: Array | np.ndarray | None, places: Array) -> Array | None:
+    """The labels at these places, if there are any: only `Distortion` may ask for them."""
+    return None if labels is None else jnp.asarray(labels)[places]
 
 
 def _check_count(name: str, value: int) -> None:

@@ -95,11 +95,12 @@ class Randomisation:
             ("gamma", 0, np.inf),
         ):
             value = getattr(self, name)
-            draw.ends(name, value, least=least, most=most)
-            if name not in _RANGES and isinstance(value, tuple | list):
+            low, high = draw.ends(name, value, least=least, most=most)
+            pair = np.ndim(value) > 0
+            if name not in _RANGES and pair:
                 raise ValueError(f"{name}={value!r}: expected a number")
-            if isinstance(value, list):  # what is compiled in must be hashable
-                object.__setattr__(self, name, tuple(value))
+            if not isinstance(value, int | float | tuple):  # what is compiled in must be hashable
+                object.__setattr__(self, name, (low, high) if pair else low)
         if not isinstance(self.distractors, int) or self.distractors < 0:
             raise ValueError(f"distractors={self.distractors!r}: expected a whole number ≥ 0")
 

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from cnnjax.augment.draw import Range, Scalar, ends, float_signal, parameter
+from cnnjax.ops.pixels import single
 
 __all__ = ["additive_noise", "gain", "pitch", "shift", "speed", "time_mask"]
 
@@ -22,10 +23,10 @@ NewSignal = Float[Array, "length channels"]
 def _read(
     signal: Signal, position: Float[Array | np.ndarray, "*shape"]
 ) -> Float[Array, "*shape channels"]:
-    """Gives (1 − {p}) · x[⌊p⌋] + {p} · x[⌊p⌋ + 1], in float32, with zeros beyond the ends."""
+    """Gives (1 − {p}) · x[⌊p⌋] + {p} · x[⌊p⌋ + 1], in float32 at least, zeros beyond the ends."""
     length = len(signal)
     # One sample of zeros at either end stands for all that lies beyond it.
-    rim = jnp.pad(jnp.asarray(signal, jnp.float32), ((1, 1), (0, 0)))
+    rim = jnp.pad(single(signal), ((1, 1), (0, 0)))
     # The sample and its weight come from one position; the compiler must not round it twice.
     position = jax.lax.optimization_barrier(jnp.clip(position + 1, 0, length + 1))
     left = jnp.minimum(jnp.floor(position), length)
@@ -58,7 +59,7 @@ def gain(
     signal = float_signal(signal)
     drawn = parameter(key, "decibels", decibels, neutral=0, strength=strength)
     factor = jnp.exp2(drawn * (math.log2(10) / 20))
-    return (signal.astype(jnp.float32) * factor).astype(signal.dtype)
+    return (single(signal) * factor).astype(signal.dtype)
 
 
 def shift(
@@ -270,4 +271,4 @@ def additive_noise(
     level_key, noise_key = jax.random.split(key)
     level = parameter(level_key, "deviation", deviation, neutral=0, strength=strength)
     noise = level * jax.random.normal(noise_key, signal.shape)
-    return (signal.astype(jnp.float32) + noise).astype(signal.dtype)
+    return (single(signal) + noise).astype(signal.dtype)

@@ -731,8 +731,7 @@ def crop(
 
 
 def _flips(key: Array, probability: Number, strength: Scalar) -> Bool[Array, ""]:
-    if not 0 <= probability <= 1:
-        raise ValueError(f"probability={probability!r}: expected a number within [0, 1]")
+    draw.check_probability(probability)
     return jax.random.uniform(key) < probability * strength
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from cnnjax.augment.draw import Image, NewImage, Range, Scalar, ends, float_image
+from cnnjax.ops.pixels import single
 
 __all__ = ["clouds", "fast_snowy_landscape", "fog", "octave_noise", "rain", "snowflakes"]
 
@@ -127,14 +128,14 @@ def _between(pair: tuple[float, float], unit: Array) -> Array:
 
 def _blend(image: Image, opacity: Array, towards: Array) -> NewImage:
     """Gives image + opacity · (towards − image), in the image's type."""
-    value = image.astype(jnp.float32)
+    value = single(image)
     blended = value + opacity[..., None] * (towards - value)
     return jnp.clip(blended, 0, 1).astype(image.dtype)
 
 
 def _veil(image: Image, opacity: Array, intensity: Array) -> NewImage:
     """Blends towards a grey, but only where the grey is brighter than the picture."""
-    value = image.astype(jnp.float32)
+    value = single(image)
     return _blend(image, jnp.clip(opacity, 0, 1), jnp.maximum(intensity, value))
 
 
@@ -405,7 +406,7 @@ def rain(
     )
     grey, thickest, loss = map(_between, ranges, units)
     strength = jnp.asarray(strength, jnp.float32)
-    darker = image.astype(jnp.float32) * (1 - jnp.minimum(strength * loss, 1))
+    darker = single(image) * (1 - jnp.minimum(strength * loss, 1))
     wet = _blend(darker, jnp.minimum(strength * thickest * streaks, 1), grey)
     return wet.astype(image.dtype)
 
@@ -449,7 +450,7 @@ def fast_snowy_landscape(
     below, drawn = map(_between, ranges, jax.random.uniform(key, (2,)))
     multiplier = jnp.maximum(1 + jnp.asarray(strength, jnp.float32) * (drawn - 1), 0)
     # Channel by channel: what they share is worked out once, twice as fast on the CPU.
-    channels = jnp.moveaxis(float_image(image).astype(jnp.float32), -1, 0)
+    channels = jnp.moveaxis(single(float_image(image)), -1, 0)
     light = (functools.reduce(jnp.maximum, channels) + functools.reduce(jnp.minimum, channels)) / 2
     lighter = jnp.minimum(light * multiplier, 1)
     room = 1 - jnp.abs(2 * light - 1)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Integer, Num, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, Integer, Num, PRNGKeyArray, Shaped
 
 from cnnjax.augment import Motion, Randomisation, compose_scene, mask_of, move_points
 from cnnjax.ops import unit
@@ -52,7 +52,7 @@ def scene(
     labels: Integer[Array | np.ndarray, " examples"],
     *,
     size: tuple[int, int],
-    masks: Float[Array | np.ndarray, "examples old_height old_width"] | None = None,
+    masks: Shaped[Array | np.ndarray, "examples old_height old_width"] | None = None,
     full: float = 1.0,
     least: int = 1,
     most: int = 1,
@@ -69,7 +69,8 @@ def scene(
       images: Objects, uint8 or floats in [0, 1], on a black ground; with `masks` any ground.
       labels: Their classes.
       size: (height, width) of the scene, in pixels.
-      masks: The objects' opacities, in [0, 1]. None takes their brightness: `augment.mask_of`.
+      masks: The objects' opacities: uint8, booleans, or floats in [0, 1]. None takes their
+        brightness: `augment.mask_of`.
       full: The brightness from which on an object hides everything; read where `masks` is None.
       least: The smallest number of objects, 0 or more.
       most: The largest number, at least 1; every number between is as likely. With 1, strength 0
@@ -84,8 +85,9 @@ def scene(
       The scene. Its arrays have the shapes of `most` objects, however many there are.
 
     Raises:
-      ValueError: The numbers of objects are not 0 ≤ least ≤ most and 1 ≤ most, the channels do not
-        fit the images, or the pictures do not fit the scene.
+      ValueError: There is not one label, or mask, for each image, the numbers of objects are not 0
+        ≤ least ≤ most and 1 ≤ most, the channels do not fit the images, or the pictures do not fit
+        the scene.
 
     >>> import jax, numpy as np
     >>> from cnnjax.data import scenes
@@ -94,6 +96,9 @@ def scene(
     >>> plain.boxes.tolist(), plain.valid.tolist()
     ([[2.0, 2.0, 6.0, 6.0]], [True])
     """
+    for name, each in (("labels", labels), ("masks", masks)):
+        if each is not None and len(each) != len(images):
+            raise ValueError(f"{len(each)} {name} for {len(images)} images: expected as many")
     own = images.shape[-1]
     channels = own if channels is None else channels
     if not (0 <= least <= most and most >= 1):
@@ -108,7 +113,7 @@ def scene(
     if masks is None:
         opacities = jax.vmap(lambda each: mask_of(each, full=full))(objects)
     else:
-        opacities = jnp.asarray(masks, jnp.float32)[which]
+        opacities = unit(jnp.asarray(masks)[which])
         objects = objects * opacities[..., None]
     shown = there[:, None, None]
     objects = jnp.broadcast_to(objects * shown[..., None], (*objects.shape[:3], channels))

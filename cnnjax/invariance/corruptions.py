@@ -119,7 +119,9 @@ CORRUPTIONS: Mapping[str, Corruption] = {
         "standard deviation",
     ),
     "salt_and_pepper": Corruption(
-        _salt_and_pepper, (0.04, 0.08, 0.14, 0.22, 0.32), "share of the pixels"
+        _salt_and_pepper,
+        (0.04, 0.08, 0.14, 0.22, 0.32),
+        "share of the pixels, half of each, pepper over salt",
     ),
     "coarse_salt": Corruption(
         _strengthened(augment.coarse_salt, fraction=1.0, size_fraction=0.25),

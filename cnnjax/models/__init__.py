@@ -6,8 +6,18 @@
 61706
 """
 
-from cnnjax.models.registry import NAMES, build
+from cnnjax.models.registry import DENSE, NAMES, build
 from cnnjax.models.seam import Network, feature_maps, seam
 from cnnjax.models.summary import Row, Summary, summary
 
-__all__ = ["NAMES", "Network", "Row", "Summary", "build", "feature_maps", "seam", "summary"]
+__all__ = [
+    "DENSE",
+    "NAMES",
+    "Network",
+    "Row",
+    "Summary",
+    "build",
+    "feature_maps",
+    "seam",
+    "summary",
+]

@@ -110,6 +110,12 @@ _MODELS: dict[str, Callable[..., linen.Module]] = {
 NAMES: tuple[str, ...] = tuple(_MODELS)
 """Every name that `build` knows."""
 
+DENSE: tuple[str, ...] = (
+    *("linear", "mlp800", "ladder_dense", "mnist1d_mlp"),
+    *(f"ciresan{hidden}" for hidden in CIRESAN),
+)
+"""Those whose layers connect everything with everything: their structure keeps nothing."""
+
 
 def build(name: str, /, *, num_classes: int = 10, **options: Any) -> linen.Module:
     """Builds a network by name.

@@ -19,7 +19,7 @@ def stored(x: Float[Array | np.ndarray, "*shape"]) -> Float[Array, "*shape"]:
     it there, a branch that it cannot foresee does. Other backends judge better.
 
     Args:
-      x: Any floats.
+      x: Any floats; whole numbers, which no operation computes with, are left to the compiler.
 
     Returns:
       x.
@@ -37,7 +37,7 @@ stored.defjvp(lambda primals, tangents: (stored(*primals), *tangents))
 @custom_vmap
 def _stored(x: Array | np.ndarray) -> Array:
     x = jnp.asarray(x)
-    if jax.default_backend() != "cpu" or x.size == 0:
+    if jax.default_backend() != "cpu" or x.size == 0 or not jnp.issubdtype(x.dtype, jnp.floating):
         return x
     first = x.ravel()[0]
     # Either way it is x, told such that the compiler does not see it.

@@ -273,6 +273,15 @@ def test_one_channel_alone_and_in_half_precision(name):
     np.testing.assert_array_equal(one(KEY, wholes[0], 0.0), unchanged(name, wholes[0]))
 
 
+def test_double_precision_keeps_its_bits_at_strength_zero(name):
+    with jax.enable_x64(True):
+        example = np.random.default_rng(0).random(subjects(name).shape[1:])
+        operate = jax.jit(lambda x, strength: changing(name)(KEY, x, strength=strength))
+        found = operate(example, 0.0)
+        assert found.dtype == np.float64
+        np.testing.assert_array_equal(found, unchanged(name, example))
+
+
 def test_whole_numbers_are_refused_or_moved_as_they_are(name, unchecked):
     whole = (255 * subjects(name)[0]).astype(np.uint8)
     if name in {"crop", "horizontal_flip", "vertical_flip"}:

@@ -56,6 +56,29 @@ def test_a_bad_parameter_is_refused_by_name(name, bad):
         getattr(colour, name.split()[0])(KEY, picture(), **{parameter: bad})
 
 
+@pytest.mark.parametrize("strength", [2.0, 4.0, 50.0])
+@pytest.mark.parametrize(("name", "grey"), [("contrast", "mean"), ("saturation", "own")])
+def test_a_strong_strength_leaves_grey_and_no_negative(name, grey, strength):
+    image = picture()
+    found = getattr(colour, name)(KEY, image, factor=0.2, strength=strength)
+    luma = image @ np.float32([0.299, 0.587, 0.114])
+    expected = luma.mean() if grey == "mean" else luma[..., None]
+    np.testing.assert_allclose(found, np.broadcast_to(expected, image.shape), atol=1e-2)
+
+
+def test_a_strong_strength_blurs_and_inverts_nothing():
+    image = picture()
+    expected = colour.sharpen(KEY, image, amount=-1.0)
+    np.testing.assert_array_equal(colour.sharpen(KEY, image, amount=-0.5, strength=9.0), expected)
+
+
+@pytest.mark.parametrize("operation", [colour.invert, colour.channel_shuffle])
+@pytest.mark.parametrize("probability", [(0.0, 0.5), 1.5, "often"])
+def test_a_probability_is_one_number(operation, probability, unchecked):
+    with pytest.raises(ValueError, match=r"^probability=.*expected a number within \[0, 1\]"):
+        operation(KEY, picture(), probability=probability)
+
+
 def test_a_pair_is_drawn_from_evenly():
     offsets = jax.vmap(
         lambda key: colour.brighten(key, np.full((1, 1, 1), 0.5, np.float32), offset=(-0.1, 0.3))

@@ -46,6 +46,15 @@ def test_strength_zero_gives_every_bit_back_and_others_do_not(jitted):
     assert not np.allclose(jitted(jax.random.key(1), images, labels, 0.5), images)
 
 
+def test_no_kind_of_strength_is_compiled_for_anew():
+    policy, (images, labels) = augment.Distortion(rotation=10.0), batch()
+    policy(jax.random.key(0), images, labels, 1.0)
+    programs = augment.Distortion._moved._cache_size()
+    for strength in (0, 1, np.float32(0.5), jnp.float32(2)):
+        policy(jax.random.key(0), images, labels, strength)
+    assert augment.Distortion._moved._cache_size() == programs
+
+
 def test_the_key_decides(jitted):
     images, labels = batch()
     first = jitted(jax.random.key(1), images, labels, 1.0)

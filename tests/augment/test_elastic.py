@@ -55,6 +55,21 @@ def test_moments_are_those_of_the_published_construction(per_image):
         np.testing.assert_allclose(between, 0, atol=5 * largest / np.sqrt(count))
 
 
+def test_a_sigma_for_each_image_is_smoothed_alike_with_a_table_and_without(monkeypatch):
+    from cnnjax.augment.elastic import _smoothed_basis
+
+    sigma = jnp.array([4.0, 4.5, 6.0])
+    tabled = _smoothed_basis(40, sigma, 4.0)
+    monkeypatch.setitem(_smoothed_basis.__globals__, "LARGEST_TABLE", 39)
+    np.testing.assert_allclose(_smoothed_basis(40, sigma, 4.0), tabled, atol=1e-6)
+
+
+@pytest.mark.parametrize("sigma", [0.5, 0, np.float32(0.9)])
+def test_a_sigma_below_a_pixel_is_refused(sigma, unchecked):
+    with pytest.raises(ValueError, match=r"^sigma=.*: expected at least 1 pixel"):
+        displacement_field(jax.random.key(0), 1, (8, 8), alpha=jnp.ones(1), sigma=sigma)
+
+
 def test_the_reduced_basis_loses_no_visible_variance():
     # The basis itself, without sampling: what the field would be for each single number drawn.
     from cnnjax.augment.elastic import _basis

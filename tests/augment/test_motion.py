@@ -255,6 +255,15 @@ def test_clipped_boxes_of_nothing_have_no_share_and_finite_gradients():
     np.testing.assert_array_equal(several[1][:, 0], shares)
 
 
+@pytest.mark.parametrize("kind", [np.float16, jnp.bfloat16, np.int32])
+def test_boxes_of_whole_numbers_and_of_half_precision_move_as_others(kind):
+    motion = augment.draw_rotate(KEYS[0], (256, 256), degrees=0.0)
+    boxes = jnp.array([[3, 130, 201, 255]]).astype(kind)
+    moved = augment.move_boxes(boxes, motion)
+    assert moved.dtype == jnp.float32
+    np.testing.assert_array_equal(moved, np.asarray(boxes, np.float32))
+
+
 @pytest.mark.parametrize("shape", [(4,), (3, 5)])
 def test_boxes_that_are_not_fours(shape, unchecked):
     motion = drawn(["rotate"], jax.random.key(0))

@@ -149,6 +149,12 @@ def test_flat_quadrants_stay():
         np.testing.assert_allclose(flat, image, atol=1e-6)
 
 
+def test_a_strong_strength_embosses_no_further_than_the_whole():
+    image = np.random.default_rng(0).random((9, 7, 3)).astype(np.float32)
+    strong = functools.partial(emboss, KEY, image, alpha=1.0, relief=0.5)
+    np.testing.assert_array_equal(strong(strength=3.0), strong(strength=1.0))
+
+
 def test_one_segment_is_the_mean_and_as_many_as_pixels_is_the_image():
     image = picture(6, 6)
     mean = np.broadcast_to(image.mean((0, 1)), image.shape)

@@ -327,6 +327,23 @@ def test_labels_that_nobody_reads_may_be_left_out(policy):
     np.testing.assert_allclose(without, traced(KEY, images, labels, 1.0), atol=1e-6)
 
 
+@pytest.mark.parametrize("make", [Sequence, OneOf, RandAugment, TrivialAugment, AugMix])
+def test_a_distortion_that_needs_labels_is_given_none_that_are_made_up(make):
+    gentle = augment.Distortion(rotation=90.0, gentle_labels=(0,), gentle=0.0)
+    images, labels = real()
+    with pytest.raises(ValueError, match="labels=None: expected the images' classes"):
+        make((gentle,))(KEY, images)
+    assert make((gentle,))(KEY, images, labels).shape == images.shape
+
+
+def test_whole_numbers_may_be_flipped_and_cropped_one_after_another(unchecked):
+    images = np.random.default_rng(0).integers(0, 256, (4, 8, 6, 1)).astype(np.uint8)
+    policy = Sequence((augment.horizontal_flip, functools.partial(augment.crop, padding=1)))
+    found, expected = policy(KEY, images), policy(KEY, images / np.float32(255))
+    assert found.dtype == np.uint8
+    np.testing.assert_allclose(found / np.float32(255), expected, atol=1e-6)
+
+
 def test_mixtures_of_whole_numbers_are_refused(unchecked):
     images, labels = real()
     with pytest.raises(ValueError, match=r"^images of type uint8: expected floats"):

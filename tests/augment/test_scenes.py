@@ -335,6 +335,12 @@ def test_bad_ranges_are_refused(ranges, message):
         augment.Randomisation(**ranges)
 
 
+def test_ranges_may_be_arrays(unchecked):
+    told = augment.Randomisation(scale=np.array([0.5, 2.0]), rotation=np.float32(10))
+    assert told == augment.Randomisation(scale=(0.5, 2.0), rotation=10.0)
+    assert hash(told) == hash(augment.Randomisation(scale=(0.5, 2.0), rotation=10.0))
+
+
 def test_other_bad_arguments_are_refused():
     with pytest.raises(ValueError, match=r"full=0.0: expected a number in \(0, 1\]"):
         augment.mask_of(jnp.ones((2, 2, 1)), full=0.0)

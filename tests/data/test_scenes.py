@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -217,6 +219,25 @@ def test_a_scene_may_be_empty():
 def test_bad_arguments_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         scenes.scene(KEYS[0], jnp.ones((2, 4, 4, 3)), jnp.array([0, 1]), size=(8, 8), **options)
+
+
+def test_labels_and_masks_are_as_many_as_the_images(unchecked):
+    images, labels = np.ones((3, 4, 4, 1), np.float32), np.arange(3)
+    with pytest.raises(ValueError, match="2 labels for 3 images"):
+        scenes.scene(KEYS[0], images, labels[:2], size=(8, 8))
+    with pytest.raises(ValueError, match="2 masks for 3 images"):
+        scenes.scene(KEYS[0], images, labels, size=(8, 8), masks=np.ones((2, 4, 4), np.float32))
+
+
+def test_masks_of_bytes_and_of_booleans_are_those_of_floats():
+    images, labels = np.full((2, 4, 4, 1), 0.5, np.float32), np.arange(2)
+    masks = np.zeros((2, 4, 4), bool)
+    masks[:, 1:, :3] = True
+    make = functools.partial(scenes.scene, KEYS[0], images, labels, size=(9, 8))
+    expected = make(masks=masks.astype(np.float32))
+    assert expected.masks.max() == 1
+    for same in (masks, np.uint8(255) * masks):
+        jax.tree.map(np.testing.assert_array_equal, make(masks=same), expected)
 
 
 def test_labels_of_bytes_tell_what_is_not_there():
