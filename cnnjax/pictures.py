@@ -63,7 +63,8 @@ def _best_convolutional(
     """
     table = results.read(workdir / "results.parquet")
     table = table[table["chosen"] & ~table["initial"] & (table["transformation"] == "none")]
-    table = table[table["train_size"] == table["train_size"].max()]
+    largest = table.groupby("dataset")["train_size"].transform("max")
+    table = table[table["train_size"] == largest]
     judged = table["validation_accuracy"].notna().all()
     by = "validation_accuracy" if judged else "accuracy"
     convolutional = {plan.group.name: plan for plan in plans if _convolutions(plan)}
@@ -72,10 +73,9 @@ def _best_convolutional(
         return None
     means = table.groupby(list(results.CELL), sort=False, dropna=False)[by].mean()
     best = table.set_index(list(results.CELL)).loc[[means.idxmax()]]  # of equals the first that ran
-    row = best.sort_values(by, kind="stable").iloc[(len(best) - 1) // 2]
-    group, _, label, *_ = row.name
+    row = best.reset_index().sort_values(by, kind="stable").iloc[(len(best) - 1) // 2]
     seed = f", seed {row['seed']}" if len(best) > 1 else ""
-    return convolutional[group], int(row["member"]), f"{label}{seed}"
+    return convolutional[row["group"]], int(row["member"]), f"{row['label']}{seed}"
 
 
 def _inside(plan: Plan, index: int, label: str, workdir: pathlib.Path) -> dict[str, np.ndarray]:

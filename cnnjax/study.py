@@ -88,6 +88,7 @@ def run(
                 report=functools.partial(monitor.report, part),
             )
             checkpoints.close()
+            monitor.complete(part)
             monitor.say(part, "measuring")
             # A compiler keeps one core busy: the next group's works while this one is measured.
             coming += [beside.submit(_prepare, after, config) for after in to_do[place : place + 1]]
@@ -362,6 +363,13 @@ class Monitor:
     def skip(self, parts: Sequence[evaluation.Plan]) -> None:
         """Counts the groups that an earlier launch finished."""
         self._found(sum((self._work[part.group.name] for part in parts), 0.0))
+
+    def complete(self, part: evaluation.Plan) -> None:
+        """Counts a group of which an earlier launch left nothing to train."""
+        name = part.group.name
+        if name not in self._done:
+            self._done[name] = self._work[name]
+            self._found(self._work[name])
 
     def say(self, part: evaluation.Plan | None, what: str) -> None:
         """Shows what is being done."""

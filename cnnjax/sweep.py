@@ -437,7 +437,8 @@ def _chosen_routes(config: ConfigDict, wanted: Sequence[str]) -> list[str]:
 def _check_choose(names: Sequence[str], axes: Axes) -> None:
     for name in names:
         if name not in NUMERIC:
-            raise UserError(f"choose={name!r}: expected one of {', '.join(NUMERIC)}")
+            known = [each for each in NUMERIC if each != "seed"]
+            raise UserError(f"choose={name!r}: expected one of {', '.join(known)}")
         if name == "seed":
             raise UserError("choose='seed': seeds are repeated, not chosen")
         if name not in axes:

@@ -317,6 +317,13 @@ def test_a_misspelt_field_in_an_experiment_names_the_line(tmp_path):
     assert "\n" not in str(error.value)
 
 
+def test_the_line_is_named_of_a_relative_path_too(tmp_path, monkeypatch):
+    write(tmp_path, "    config = configs.default()\n    config.optimizer.learning_rat = 1\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"^study\.py:6: "):
+        configs.load("study.py")
+
+
 def test_a_value_of_another_type_in_an_experiment_names_the_line(tmp_path):
     source = write(tmp_path, "    config = configs.default()\n    config.batch_size = 'many'\n")
     with pytest.raises(UserError, match=r"study\.py:6: .*batch_size"):

@@ -497,6 +497,20 @@ def test_diverged_losses_leave_the_log_readable(tmp_path):
     assert told == [[None, 0.5, None], [None, None, None]]
 
 
+def test_the_bar_counts_a_group_that_was_trained_but_not_measured(tmp_path):
+    plans = planned()
+    with study.Monitor(tmp_path / "log.jsonl", plans) as monitor:
+        for plan in plans:
+            monitor.complete(plan)
+        assert monitor._bar.n == pytest.approx(monitor._bar.total)
+    with study.Monitor(tmp_path / "log.jsonl", plans) as monitor:
+        told = train.Progress(plans[0].steps, 0, np.zeros(1), np.zeros(1), images_per_second=1.0)
+        monitor.report(plans[0], told)
+        once = monitor._bar.n
+        monitor.complete(plans[0])
+        assert monitor._bar.n == once
+
+
 def test_the_bar_tells_how_it_goes(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(study.sys.stderr, "isatty", lambda: True, raising=False)
     plans = planned()
@@ -692,7 +706,11 @@ def test_the_insides_are_of_the_best_mean_and_its_median_seed(monkeypatch):
         {name: 0.0 for name in results.CELL}
         | {"group": group, "route": run.route, "label": run.label, "seed": run.config.seed}
         | {"member": place % 6, "chosen": True, "initial": False, "transformation": "none"}
-        | {"train_size": 100, "validation_accuracy": scores[run.route][run.config.seed]}
+        | {
+            "dataset": "digits",
+            "train_size": 100,
+            "validation_accuracy": scores[run.route][run.config.seed],
+        }
         for place, (group, run) in enumerate(members)
     )
     monkeypatch.setattr(results, "read", lambda _: table)

@@ -341,6 +341,61 @@ def test_distortions_and_features_take_the_place_of_routes_that_name_theirs(fiel
         assert [(run.label, run.family) for run in runs] == [("mlp800", family)]
 
 
+def test_a_network_of_no_route_has_the_family_of_its_structure():
+    def families(axes, **fields):
+        return [run.family for run in sweep.expand(experiment(axes, **fields))]
+
+    assert families("model.name=mlp800,lenet5_modern;augment.name=none,affine") == [
+        *("none", "training"),
+        *("structure", "combined"),
+    ]
+    assert families("model.name=lenet5;features=none,deskew") == ["structure", "combined"]
+    # Of a strength of 0 nothing is distorted.
+    axes = "augment.strength=0.0,1.0"
+    strengths = experiment(axes, model__name="mlp800", augment__name="affine")
+    assert [run.family for run in sweep.expand(strengths)] == ["none", "training"]
+    declared = {"moved": {"family": "training", **ABOUT_TRAINING["moved"]}}
+    moved = experiment(f"route=*;{axes}", declared, model__name="mlp800")
+    assert [run.family for run in sweep.expand(moved)] == ["none", "training"]
+
+
+def test_another_network_in_a_route_is_not_what_was_said_of_the_first():
+    config = experiment("route=*", {"conv": {"family": "structure", "model": {"name": "lenet5"}}})
+    (run,) = sweep.expand(sweep.resolve(config, overrides={"routes.conv.model.name": "mlp800"}))
+    assert (run.config.model.name, run.family) == ("mlp800", "none")
+
+
+def test_what_is_set_for_one_route_wins_over_all_that_is_set_for_every_one():
+    routes = {
+        "one": {"model": {"name": "mlp800"}, "sweep": "augment.strength=0.5,2.0"},
+        "other": {"model": {"name": "linear"}},
+    }
+    config = experiment("route=*;optimizer.learning_rate=0.1,0.2", routes, augment__name="affine")
+
+    def told(name, **given):
+        overrides = {key.replace("__", "."): value for key, value in given.items()}
+        runs = sweep.expand(sweep.resolve(config, overrides=overrides))
+        found = {}
+        for run in runs:
+            found.setdefault(run.route, set()).add(configs.flatten(run.config)[name])
+        return found
+
+    strength = told("augment.strength", routes__one__augment__strength=3.0)
+    assert strength == {"one": {3.0}, "other": {1.0}}
+    steps = told("steps", routes__one__steps=50, steps=5, epochs=0.0)
+    assert steps == {"one": {50}, "other": {5}}
+    network = told("model.name", routes__one__model__name="lenet5", model__name="linear")
+    assert network == {"one": {"lenet5"}, "other": {"linear"}}
+    rate = told("optimizer.learning_rate", routes__one__optimizer__learning_rate=0.5)
+    assert rate == {"one": {0.5}, "other": {0.1, 0.2}}
+    with pytest.raises(UserError, match=r"routes\.one\.steps: --sweep sets steps for every route"):
+        sweep.resolve(config, overrides={"routes.one.steps": 3}, sweep="steps=1,2")
+    with pytest.raises(UserError, match=r"routes\.one\.routes\.x: a route has no routes"):
+        sweep.resolve(config, overrides={"routes.one.routes.x": 3})
+    with pytest.raises(UserError, match=r"routes\.one\.sweep=3: expected axes"):
+        sweep.resolve(config, overrides={"routes.one.sweep": 3})
+
+
 def test_labels_and_families_say_what_chosen_routes_were_given():
     config = experiment("route=*", ABOUT_TRAINING)
 
@@ -518,7 +573,7 @@ def test_a_field_is_given_one_way():
 @pytest.mark.parametrize(
     ("choose", "words"),
     [
-        (("batch_size",), "choose='batch_size': expected one of seed, optimizer.learning_rate"),
+        (("batch_size",), "choose='batch_size': expected one of optimizer.learning_rate"),
         (("seed",), "choose='seed': seeds are repeated, not chosen"),
         (("optimizer.weight_decay",), "choose='optimizer.weight_decay': is not swept"),
     ],

@@ -14,7 +14,7 @@ import numpy as np
 
 from cnnjax.data import directories, prepared, published
 from cnnjax.data.known import KNOWN
-from cnnjax.data.loading import check_name, idx_folders, official_names, unknown
+from cnnjax.data.loading import NAMES, check_name, idx_folders, official_names, unknown
 from cnnjax.errors import UserError
 
 SECONDS_TO_ANSWER = 20.0
@@ -51,6 +51,8 @@ def prepare(
         installed, or the download or the preparation fails. The message is one line.
     """
     check_name(name)
+    if name in NAMES and name not in official_names():
+        raise UserError(f"dataset={name!r}: needs no preparing; it is made when it is loaded.")
     if name.split("/")[0] not in official_names():
         raise unknown(name)
     root = Path(data_dir).expanduser() if data_dir is not None else directories.roots(None)[0]

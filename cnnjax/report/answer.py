@@ -72,6 +72,8 @@ def sentences(study: reading.Study) -> list[Markup]:
       Sentences as safe HTML: labels are escaped, the decisive words are in bold.
     """
     if study.routes.empty:
+        if study.diverged:
+            return [Markup("Every run diverged, so there is nothing to answer with.")]
         return [Markup("No run has finished yet, so there is nothing to answer with.")]
     answer = [_untouched(study), _published(study), _corrupted(study)]
     answer += [_families(study), _keepers(study), _cost(study)]
@@ -181,8 +183,8 @@ def _winner(found: Contest, study: reading.Study) -> Markup:
         )
     if not found.known:
         return Markup(
-            "<b>no clear winner</b> can be named from single seeds, which give no interval; "
-            "the highest accuracy is {}'s, {} of {}{}"
+            "<b>no clear winner</b> can be named, since single seeds give no interval; the highest "
+            "accuracy is {}'s, {} of {}{}"
         ).format(best["entry"], score, examples, gain)
     return Markup(
         "there is <b>no clear winner</b>: {} has the highest mean, {} of {} ({}), but its interval "
@@ -202,17 +204,21 @@ def _families(study: reading.Study) -> Markup:
         none = best[best["family"] == "none"]
         base = None if none.empty else none.iloc[0]
         lead = Markup("averaged over {}, ").format(words.listed(list(own.transformations)))
-        parts.append(_on(dataset) + lead + _join([_gain(row, base) for _, row in best.iterrows()]))
+        # The first says what they all do.
+        verbs = ["is right on ", *[""] * (len(best) - 1)]
+        gains = [
+            _gain(verb, row, base) for verb, (_, row) in zip(verbs, best.iterrows(), strict=True)
+        ]
+        parts.append(_on(dataset) + lead + _join(gains))
     return _sentence("Transformed", Markup("; ").join(parts)) if parts else Markup()
 
 
-def _gain(row: pd.Series, base: pd.Series | None) -> Markup:
+def _gain(verb: str, row: pd.Series, base: pd.Series | None) -> Markup:
     sure = ""
     if base is not None and row["family"] != "none":
         pairs = [(each["transformed"], each["transformed_half"]) for each in (row, base)]
         known = not any(math.isnan(half) for _, half in pairs)
         sure = ", which is no clear change" if known and overlap(*pairs) else ""
-    verb = "is right on " if row["family"] == "none" else ""
     after = "" if row["features"] in ("", "none") else " after its features"
     return Markup("<b>{}</b> {}{}{} ({}; {} parameters, {} MACs{}, {} of training)").format(
         palette.family_name(row["family"]),
@@ -239,9 +245,9 @@ def _corrupted(study: reading.Study) -> Markup:
             continue
         best = found.best
         names = own.corruptions["corruption"]
-        lead = _on(dataset) + Markup("over {} corruptions of rising severity, ").format(
-            names[names != ""].nunique()
-        )
+        count = names[names != ""].nunique()
+        over = f"{count} corruptions" if count > 1 else "one corruption"
+        lead = _on(dataset) + Markup("over {} of rising severity, ").format(over)
         score = words.with_interval(best["error"], best["error_half"], digits=0)
         errors = f"{score} of the errors of the network without a route (n = {int(best['n'])})"
         if found.clear:
@@ -258,8 +264,8 @@ def _corrupted(study: reading.Study) -> Markup:
             ).format(best["entry"], errors, _theirs(found.level))
         else:
             text = Markup(
-                "<b>no clear winner</b> can be named from single seeds; {} makes the fewest "
-                "errors, {}"
+                "<b>no clear winner</b> can be named, since single seeds give no interval; {} "
+                "makes the fewest errors, {}"
             ).format(best["entry"], errors)
         parts.append(lead + text)
     return _sentence("Corrupted", Markup("; ").join(parts)) if parts else Markup()
@@ -389,7 +395,7 @@ def _costs(study: reading.Study, entries: list[str]) -> Markup:
     clauses = []
     for entry in entries:
         row = study.routes[study.routes["entry"] == entry].iloc[0]
-        clauses.append(Markup("{} costs {}").format(entry, _bill(row)))
+        clauses.append(Markup("<b>{}</b> costs {}").format(entry, _bill(row)))
     if base is not None and base.best["entry"] not in entries:
         clauses.append(
             Markup("no route ({}) costs {}").format(base.best["entry"], _bill(base.best))
@@ -440,6 +446,8 @@ def _join(parts: list[Markup]) -> Markup:
 def _sentence(about: str, text: Markup) -> Markup:
     """Puts what a sentence is about in front of it, and makes its first letter a capital."""
     plain = str(text)
-    opens_with_name = plain.startswith("<")
-    text = text if opens_with_name else Markup(plain[0].upper() + plain[1:])
+    if plain.startswith("<b>no "):
+        text = Markup(plain.replace("<b>n", "<b>N", 1))
+    elif not plain.startswith("<"):  # with a name, which stays as it is
+        text = Markup(plain[0].upper() + plain[1:])
     return Markup('<span class="about">{}</span> {}.').format(about, text)

@@ -36,7 +36,8 @@ class Study(NamedTuple):
       environments: What each launch ran on that trained or measured something, in order.
       measured: Rows of results.parquet of members that were chosen and finished, each with the name
         of its row on the page in `entry`, and `initial` as a bool; without the corrupted images.
-      routes: One row an entry, at its largest training size, in the order of the page: entry,
+      routes: One row an entry, at its largest training size (those that diverged there have none),
+        in the order of the page: entry,
         label, route, model, features, family, dataset, train_size, seeds, examples, accuracy,
         accuracy_half, errors, errors_half, validation_accuracy (NaN where validation was trained
         on), parameters and multiply_accumulates (both the network's), training_seconds.
@@ -129,7 +130,10 @@ def read(workdir: Path) -> Study:
     touched = measured.loc[measured["transformation"] != "none", "examples"]
     corrupted = measured[results.corruptions(measured)]
     measured = measured[~results.corruptions(measured)].reset_index(drop=True)
-    routes = _routes(measured)
+    # Where a row diverged on its largest training set, what it got on a smaller one is no answer.
+    largest = table.groupby(["route", "label", "dataset"], dropna=False)["train_size"].max()
+    routes = _routes(measured, largest)
+    measured = measured[measured["entry"].isin(routes["entry"])].reset_index(drop=True)
     names = [name for name in pd.unique(measured["transformation"]) if name != "none"]
     members = ["group", "route", "label", "seed", "train_size", *_VARIED]
     bad = table[table["status"] == "diverged"].drop_duplicates(members)
@@ -283,7 +287,7 @@ def _entries(frame: pd.DataFrame) -> pd.Series:
     return names.where(~shared, names + " · " + frame["dataset"])
 
 
-def _routes(measured: pd.DataFrame) -> pd.DataFrame:
+def _routes(measured: pd.DataFrame, sizes: pd.Series) -> pd.DataFrame:
     untouched = measured[(measured["transformation"] == "none") & ~measured["initial"]]
     # Members stand in the order of their sweep, of which validation leaves some out here and others
     # there: within a route the numbers are put in order again.
@@ -292,7 +296,10 @@ def _routes(measured: pd.DataFrame) -> pd.DataFrame:
     untouched = untouched.assign(place=place).sort_values(["place", *numbers], kind="stable")
     rows = []
     for entry, group in untouched.groupby("entry", sort=False):
-        largest = group[group["train_size"] == group["train_size"].max()]
+        size = sizes[tuple(group.iloc[0][["route", "label", "dataset"]])]
+        largest = group[group["train_size"] == size]
+        if largest.empty:
+            continue
         first = largest.iloc[0]
         accuracy, accuracy_half, seeds = results.interval(largest["accuracy"].to_numpy(float))
         errors, errors_half, _ = results.interval(largest["errors"].to_numpy(float))

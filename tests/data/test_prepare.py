@@ -23,6 +23,11 @@ def refused(message, name, **places):
     return str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["digits", "mnist1d_shuffled"])
+def test_what_is_made_needs_no_preparing(name):
+    refused(f"dataset='{name}': needs no preparing", name)
+
+
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "kmnist"])
 def test_tensorflow_datasets_reads_it_as_its_own(name, fakes, tmp_path, write_idx):
     folder = write_idx(tmp_path / "files", fakes[name])

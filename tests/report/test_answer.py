@@ -103,8 +103,7 @@ def test_one_seed_never_makes_a_winner(study, builders):
         [row(label="copies", family="training", accuracy=0.99)],
     )
     first = plain(answer.sentences(found)[0])
-    assert "no clear winner" in first
-    assert "single seeds" in first
+    assert first.startswith("Untouched No clear winner can be named, since single seeds")
     assert "±" not in first
 
 
@@ -167,7 +166,7 @@ def test_rows_of_one_family_are_told_by_what_they_keep_and_cost(study, builders)
     )
     _, second, third = map(plain, answer.sentences(found))
     assert second.startswith("One by one The largest share of its untouched accuracy is kept by")
-    assert third.startswith("Cost Large costs 60 k parameters")
+    assert third.startswith("Cost large costs 60 k parameters"), "a name stays as it is"
     assert "the smallest, small, has 10,000 parameters" in third
 
 
@@ -178,7 +177,7 @@ def test_the_cost_of_features_is_not_passed_over(study, builders):
         members(builders["row"], "ladder", "structure", 0.93),
     )
     cost = plain(answer.sentences(found)[-1])
-    assert "Hog costs 61.7 k parameters, 417 k multiply–accumulates (its features not" in cost
+    assert "hog costs 61.7 k parameters, 417 k multiply–accumulates (its features not" in cost
     assert "no route (pixels) costs 61.7 k parameters, 417 k multiply–accumulates and" in cost
 
 

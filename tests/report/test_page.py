@@ -411,11 +411,14 @@ def test_without_measurements_at_initialisation(builders, tmp_path):
     assert "Structure alone" not in page.text
 
 
-def test_nothing_has_finished(builders, tmp_path):
-    row = {**builders["row"](label="net", accuracy=np.nan), "status": "diverged", "chosen": False}
+@pytest.mark.parametrize(
+    ("status", "told"), [("diverged", "Every run diverged, so"), ("failed", "No run has finished")]
+)
+def test_nothing_has_finished(builders, tmp_path, status, told):
+    row = {**builders["row"](label="net", accuracy=np.nan), "status": status, "chosen": False}
     page = Page(report.write(builders["save"](tmp_path, pd.DataFrame([row]))))
     assert page.headings() == ["answer", "made"]
-    assert "No run has finished" in page.text
+    assert told in page.text
 
 
 def test_old_figures_do_not_stay(builders, tmp_path):

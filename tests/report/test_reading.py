@@ -91,6 +91,17 @@ def test_rejected_and_diverged_members_do_not_count(full):
     assert (full.routes["train_size"] == 1078).all()
 
 
+def test_what_diverged_on_its_largest_training_set_is_not_shown_by_a_smaller_one(
+    builders, tmp_path
+):
+    rows = builders["full_results"](seeds=2, routes=["mlp", "ladder_blur"])
+    rows.loc[(rows["route"] == "mlp") & (rows["train_size"] == 1078), "status"] = "diverged"
+    study = reading.read(builders["save"](tmp_path, rows))
+    assert study.routes["route"].tolist() == ["ladder_blur"]
+    assert set(study.measured["route"]) == {"ladder_blur"}
+    assert set(study.diverged) == {"MLP-800"}
+
+
 def test_rows_come_family_by_family(full):
     families = full.routes["family"].tolist()
     assert list(dict.fromkeys(families)) == [
