@@ -176,6 +176,12 @@ def resolve(
     routes = {name: _Route.read(name, section) for name, section in config.routes.items()}
     told = [name for name in _TOLD if name in given or name in axes]
     everywhere = "route" not in axes and not one_route
+    data = "dataset.name" in given or "dataset.name" in axes
+    if everywhere and data and any("dataset.name" in route.fields for route in routes.values()):
+        raise UserError(
+            "dataset.name: the routes of this experiment differ in it; name those that are to run "
+            f"on another set, as in --sweep='route={next(iter(routes))}'"
+        )
     if everywhere and any(name in route.fields for route in routes.values() for name in told):
         # It is what routes differ in: with the same in all of them, each would be trained many
         # times over under labels that are not its own.

@@ -396,6 +396,20 @@ def test_what_is_set_for_one_route_wins_over_all_that_is_set_for_every_one():
         sweep.resolve(config, overrides={"routes.one.sweep": 3})
 
 
+def test_another_set_is_for_routes_that_do_not_differ_in_theirs():
+    routes = {
+        "plain": {"label": "MLP", "model": {"name": "mnist1d_mlp"}},
+        "shuffled": {"label": "MLP, shuffled", "dataset": {"name": "mnist1d_shuffled"}},
+    }
+    config = experiment("route=*", routes, dataset__name="mnist1d")
+    with pytest.raises(UserError, match=r"^dataset\.name: the routes .* --sweep='route=plain'"):
+        sweep.resolve(config, overrides={"dataset.name": "digits"})
+    (run,) = sweep.expand(
+        sweep.resolve(config, overrides={"dataset.name": "digits"}, sweep="route=plain")
+    )
+    assert run.config.dataset.name == "digits"
+
+
 def test_labels_and_families_say_what_chosen_routes_were_given():
     config = experiment("route=*", ABOUT_TRAINING)
 

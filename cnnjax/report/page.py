@@ -304,7 +304,10 @@ def _facts(study: reading.Study) -> list[tuple[str, str]]:
         ("routes" if len(table) != 1 else "route", str(len(table))),
         ("seeds each" if seeds[-1] != 1 else "seed each", n),
         ("training examples", numbers),
-        (f"{study.split} examples", f"{int(table['examples'].max()):,}"),
+        (
+            f"{study.split} examples",
+            " · ".join(f"{int(n):,}" for n in sorted(set(table["examples"]))),
+        ),
     ]
     if study.diverged:
         facts.append(("runs diverged", str(sum(study.diverged.values()))))
@@ -313,10 +316,14 @@ def _facts(study: reading.Study) -> list[tuple[str, str]]:
 
 def _sample(study: reading.Study) -> str:
     """Says on what part of the test set transformations were measured; empty where on all of it."""
-    whole = study.routes["examples"].max() if len(study.routes) else 0
-    if study.sampled >= whole:
+    wholes = sorted(set(study.routes["examples"]))
+    if not wholes or study.sampled >= wholes[-1]:
         return ""
-    return f"on the first {study.sampled:,} of {int(whole):,} {study.split} examples"
+    if study.sampled > wholes[0]:
+        first = f"on the first {study.sampled:,} {study.split} examples"
+        return f"{first}, or on all where there are fewer"
+    of = " and ".join(f"{int(whole):,}" for whole in wholes)
+    return f"on the first {study.sampled:,} of {of} {study.split} examples"
 
 
 def _published(study: reading.Study) -> list[dict[str, Any]]:

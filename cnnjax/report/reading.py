@@ -56,6 +56,7 @@ class Study(NamedTuple):
       predictions: Rows of predictions.parquet with `entry`, or None.
       pictures: The arrays of pictures.npz by name, or {}.
       diverged: How many members diverged, by label.
+      uncompared: Whether corruptions were measured without a plain network to compare with.
     """
 
     title: str
@@ -72,6 +73,7 @@ class Study(NamedTuple):
     predictions: pd.DataFrame | None
     pictures: dict[str, np.ndarray]
     diverged: dict[str, int]
+    uncompared: bool = False
 
     @property
     def entries(self) -> list[str]:
@@ -135,6 +137,7 @@ def read(workdir: Path) -> Study:
     routes = _routes(measured, largest)
     measured = measured[measured["entry"].isin(routes["entry"])].reset_index(drop=True)
     names = [name for name in pd.unique(measured["transformation"]) if name != "none"]
+    corruptions = _corruptions(corrupted, routes)
     members = ["group", "route", "label", "seed", "train_size", *_VARIED]
     bad = table[table["status"] == "diverged"].drop_duplicates(members)
     return Study(
@@ -147,11 +150,12 @@ def read(workdir: Path) -> Study:
         areas=_areas(measured, routes),
         transformations=tuple(names),
         sampled=int(touched.max()) if len(touched) else 0,
-        corruptions=_corruptions(corrupted, routes),
+        corruptions=corruptions,
         equivariance=_named(workdir / "equivariance.parquet", measured),
         predictions=_named(workdir / "predictions.parquet", measured),
         pictures=_arrays(workdir / "pictures.npz"),
         diverged={str(label): len(rows) for label, rows in bad.groupby("label", sort=False)},
+        uncompared=len(corrupted) > 0 and corruptions.empty,
     )
 
 
