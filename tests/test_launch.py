@@ -285,6 +285,10 @@ ERRORS = [
     (["--config.augment.mix=mixap"], "augment.mix='mixap': did you mean 'mixup'?"),
     (["--config.features=hogg"], "features='hogg': did you mean 'hog'?"),
     (["--config.features=3"], "expected names, as in deskew+hog"),
+    (
+        ["--config=small.py:routes", "--config.routes.mlp.model=linear"],
+        "expected one of its fields to be set, as in --config.routes.mlp.model.name=VALUE",
+    ),
     (["--config.model.options.batch-norm=true"], "expected names of letters, digits and _"),
     (["--config.model.options.=3"], "expected names of letters, digits and _"),
     (["--config.invariance.transformations.scale=(-1.0,)"], "scale=-1: expected a finite number"),

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from cnnjax.augment.draw import Number, Range, Scalar
+from cnnjax.augment.draw import Number, Range, Scalar, between
 from cnnjax.augment.elastic import displacement_field
 from cnnjax.augment.geometry import SMALLEST_SCALE, affine_matrix
 from cnnjax.augment.motion import Motion, move_image
@@ -145,7 +145,7 @@ class Distortion:
             shear = jnp.tan(jnp.deg2rad(shear))
 
         def axis_factor(which: int) -> Array:
-            spread = _between(self.scale, u[3 + which]) * strength
+            spread = between(self.scale, u[3 + which]) * strength
             return jnp.maximum(1 + spread * signed[5 + which], SMALLEST_SCALE)
 
         return Draw(
@@ -156,8 +156,8 @@ class Distortion:
                 self.translation * strength * signed[9],
                 self.translation * strength * signed[10],
             ),
-            alpha=_between(self.alpha, u[11]) * strength,
-            sigma=_between(self.sigma, u[12]),
+            alpha=between(self.alpha, u[11]) * strength,
+            sigma=between(self.sigma, u[12]),
         )
 
     def __call__(
@@ -281,13 +281,6 @@ def _low(value: Range) -> Number:
 
 def _high(value: Range) -> Number:
     return value[1] if isinstance(value, tuple) else value
-
-
-def _between(value: Range, u: Array) -> Array:
-    """Maps u from [0, 1) to the range; a single number stays that number."""
-    if isinstance(value, tuple):
-        return value[0] + (value[1] - value[0]) * u
-    return jnp.full_like(u, value)
 
 
 def valid_field(name: str, value: Any) -> Any:

@@ -103,6 +103,20 @@ def parameter(
     return jnp.float32(neutral) + jnp.asarray(strength, jnp.float32) * (drawn - neutral)
 
 
+def between(value: Range, unit: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Turns numbers of U(0, 1) into draws from a range: low + (high − low) · u.
+
+    Args:
+      value: A number, which every draw then is exactly, or a pair (low, high); checked before.
+      unit: u, already drawn.
+
+    Returns:
+      The draws, of the same shape.
+    """
+    low, high = value if isinstance(value, tuple | list) else (value, value)
+    return low + (high - low) * unit
+
+
 def ends(
     name: str, value: Range, *, least: Number = -np.inf, most: Number = np.inf
 ) -> tuple[float, float]:

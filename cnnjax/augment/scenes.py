@@ -310,8 +310,7 @@ def _numbers(key: Array, *shapes: tuple[int, ...]) -> list[Array]:
 
 def _parameter(u: Array, value: Range, neutral: Number, strength: Array) -> Array:
     """As `draw.parameter`, of a number already drawn."""
-    low, high = value if isinstance(value, tuple | list) else (value, value)
-    return neutral + strength * (low + (high - low) * u - neutral)
+    return neutral + strength * (draw.between(value, u) - neutral)
 
 
 class _Stack(NamedTuple):
@@ -425,8 +424,9 @@ def _distractors(
     """Discs, rectangles and bars with edges as soft as a pixel, and which of them are in front."""
     u = u[..., None, None]
     appears, in_front, kind, row, column, tall, wide, angle = u[:8]
-    low, high = draw.ends("distractor_size", randomisation.distractor_size)
-    half_tall, half_wide = (min(size) * (low + (high - low) * side) for side in (tall, wide))
+    half_tall, half_wide = (
+        min(size) * draw.between(randomisation.distractor_size, side) for side in (tall, wide)
+    )
     is_bar = kind > 2 / 3
     half_tall = jnp.where(is_bar, 3 * half_tall, half_tall)
     half_wide = jnp.where(is_bar, half_wide / 4, half_wide)

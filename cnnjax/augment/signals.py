@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from cnnjax.augment.draw import Range, Scalar, ends, float_signal, parameter
+from cnnjax.augment.draw import Range, Scalar, between, ends, float_signal, parameter
 from cnnjax.ops.pixels import single
 
 __all__ = ["additive_noise", "gain", "pitch", "shift", "speed", "time_mask"]
@@ -236,11 +236,11 @@ def time_mask(
       Park et al.: SpecAugment. Interspeech 2019, arXiv:1904.08779; its time masking, on the signal
       itself instead of its spectrogram.
     """
-    low, high = ends("fraction", fraction, least=0, most=1)
+    shares = ends("fraction", fraction, least=0, most=1)
     signal = float_signal(signal)
     length = len(signal)
     units = jax.random.uniform(key, (2,))
-    share = jnp.asarray(strength, jnp.float32) * (low + (high - low) * units[0])
+    share = jnp.asarray(strength, jnp.float32) * between(shares, units[0])
     # A thousandth of a sample forgives the rounding of shares such as 0.3 of 10.
     count = jnp.floor(jnp.minimum(share, 1) * length + 1e-3)
     start = jnp.floor(units[1] * (length - count + 1))

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from cnnjax.augment.draw import Image, NewImage, Range, Scalar, ends, float_image
+from cnnjax.augment.draw import Image, NewImage, Range, Scalar, between, ends, float_image
 from cnnjax.ops.pixels import single
 
 __all__ = ["clouds", "fast_snowy_landscape", "fog", "octave_noise", "rain", "snowflakes"]
@@ -121,11 +121,6 @@ def octave_noise(
     return _summed(matrices, jax.random.uniform(key, (_points(matrices),)), exponent)
 
 
-def _between(pair: tuple[float, float], unit: Array) -> Array:
-    """A parameter from a number of U(0, 1); a range without width gives its number exactly."""
-    return pair[0] + (pair[1] - pair[0]) * unit
-
-
 def _blend(image: Image, opacity: Array, towards: Array) -> NewImage:
     """Gives image + opacity · (towards − image), in the image's type."""
     value = single(image)
@@ -182,7 +177,7 @@ def clouds(
     image = float_image(image)
     matrices = _octaves(*image.shape[:2], None)
     units = jax.random.uniform(key, (len(ranges) + _points(matrices),))
-    grey, thickest, power, slope = map(_between, ranges, units)
+    grey, thickest, power, slope = map(between, ranges, units)
     noise = _summed(matrices, units[len(ranges) :], slope)
     return _veil(image, jnp.asarray(strength, jnp.float32) * thickest * noise**power, grey)
 
@@ -229,7 +224,7 @@ def fog(
     image = float_image(image)
     matrices = _octaves(*image.shape[:2], 3)
     units = jax.random.uniform(key, (len(ranges) + _points(matrices),))
-    grey, thickest, lack, slope = map(_between, ranges, units)
+    grey, thickest, lack, slope = map(between, ranges, units)
     noise = _summed(matrices, units[len(ranges) :], slope)
     opacity = jnp.asarray(strength, jnp.float32) * thickest * (1 - lack * (1 - noise))
     return _veil(image, opacity, grey)
@@ -266,7 +261,7 @@ def _falling(
     rows = math.ceil((height - 1 + longest) / cell) + 1
     columns = math.ceil(across / cell)
     units = jax.random.uniform(key, (7 + rows * columns,))
-    likely, wide, long, turn = map(_between, (density, width, length, angle), units[3:7])
+    likely, wide, long, turn = map(between, (density, width, length, angle), units[3:7])
     wide = jnp.maximum(wide * longer, 1.0)
     turn = jnp.deg2rad(turn)
     drawn = units[7:].reshape(rows, columns)
@@ -404,7 +399,7 @@ def rain(
         length=ends("speed", speed, least=0, most=1),
         angle=ends("angle", angle, least=-60, most=60),
     )
-    grey, thickest, loss = map(_between, ranges, units)
+    grey, thickest, loss = map(between, ranges, units)
     strength = jnp.asarray(strength, jnp.float32)
     darker = single(image) * (1 - jnp.minimum(strength * loss, 1))
     wet = _blend(darker, jnp.minimum(strength * thickest * streaks, 1), grey)
@@ -447,7 +442,7 @@ def fast_snowy_landscape(
         ends("lightness_threshold", lightness_threshold, least=0, most=1),
         ends("lightness_multiplier", lightness_multiplier, least=0),
     )
-    below, drawn = map(_between, ranges, jax.random.uniform(key, (2,)))
+    below, drawn = map(between, ranges, jax.random.uniform(key, (2,)))
     multiplier = jnp.maximum(1 + jnp.asarray(strength, jnp.float32) * (drawn - 1), 0)
     # Channel by channel: what they share is worked out once, twice as fast on the CPU.
     channels = jnp.moveaxis(single(float_image(image)), -1, 0)
