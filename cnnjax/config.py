@@ -396,9 +396,8 @@ def expected(name: str) -> str:
     inside = [each for each in _defaults() if each.startswith(f"{field}.")]
     if inside:
         return f"one of its fields to be set, as in --config.{name}{inside[0][len(field) :]}=VALUE"
-    name = field
     words = {int: "an integer", float: "a number", bool: "true or false", str: "a word"}
-    return words.get(type(_defaults().get(name)), "names, as in a+b or none")
+    return words.get(type(_defaults().get(field)), "names, as in a+b or none")
 
 
 def steps(config: ConfigDict, examples: int) -> int:

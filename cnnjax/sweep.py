@@ -212,7 +212,8 @@ def resolve(
             before = configs.overlay(fields, declared[name].fields)
             after = configs.overlay(below, left.fields)
             left = replace(left, label=_relabelled(route.label, before, after, axes))
-            if "model.name" in axes or after.get("model.name") != before.get("model.name"):
+            another = "model.name" in axes or after.get("model.name") != before.get("model.name")
+            if another and route.family == declared[name].family:
                 left = replace(left, family="")  # it was said of another network
         resolved.routes[name] = left.section()
     return resolved

@@ -363,6 +363,9 @@ def test_another_network_in_a_route_is_not_what_was_said_of_the_first():
     config = experiment("route=*", {"conv": {"family": "structure", "model": {"name": "lenet5"}}})
     (run,) = sweep.expand(sweep.resolve(config, overrides={"routes.conv.model.name": "mlp800"}))
     assert (run.config.model.name, run.family) == ("mlp800", "none")
+    named = {"routes.conv.model.name": "mlp800", "routes.conv.family": "training"}
+    (run,) = sweep.expand(sweep.resolve(config, overrides=named))
+    assert run.family == "training", "what is said of the new one stays"
 
 
 def test_what_is_set_for_one_route_wins_over_all_that_is_set_for_every_one():

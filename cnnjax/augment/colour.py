@@ -32,7 +32,7 @@ def sharpen(
       image: The image.
       amount: a, at least −1, or a pair to draw it from; 0 changes nothing, −1 gives the blurred
         image.
-      strength: Factor on a; may be traced.
+      strength: Factor on a, which takes it to −1 at the least; may be traced.
 
     Returns:
       The sharpened image, clipped to [0, 1].
@@ -104,7 +104,7 @@ def contrast(
       key: The random key.
       image: The image.
       factor: f, at least 0, or a pair to draw it from; 1 changes nothing, 0 gives plain grey.
-      strength: Factor on f − 1; may be traced.
+      strength: Factor on f − 1, which takes f to 0 at the least; may be traced.
 
     Returns:
       The image with more or less contrast, clipped to [0, 1].

@@ -108,7 +108,6 @@ def _read(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the images and the labels of one split in the order in which they lie there."""
     import tensorflow_datasets as tfds
-    from array_record.python.array_record_module import ArrayRecordReader
 
     told = builder.info.features[image_key].shape
     num_classes = builder.info.features[label_key].num_classes
@@ -132,13 +131,7 @@ def _read(
                 raise _varied(where, images[0], image)
             images.append(image)
             labels.append(int(example[label_key]))
-        # A reader takes as many as the metadata say, also of a shard that holds more.
-        info = builder.info.splits[part]
-        for path, promised in zip(info.filepaths, info.shard_lengths, strict=True):
-            if ArrayRecordReader(str(path)).num_records() != promised:
-                raise ValueError(
-                    f"{path.name} does not hold the {promised} examples of the metadata"
-                )
+        _check_counts(builder.info.splits[part])
     except UserError:
         raise
     except Exception as error:  # the readers of records, messages and pixels each have their own
@@ -153,6 +146,15 @@ def _read(
             f"{where}: labels from {array.min()} to {array.max()}, expected 0 to {num_classes - 1}."
         )
     return np.stack(images), array
+
+
+def _check_counts(info: Any) -> None:
+    """Refuses a shard that holds more than its metadata say: a reader takes as many as these."""
+    from array_record.python.array_record_module import ArrayRecordReader
+
+    for path, promised in zip(info.filepaths, info.shard_lengths, strict=True):
+        if ArrayRecordReader(str(path)).num_records() != promised:
+            raise ValueError(f"{path.name} does not hold the {promised} examples of the metadata")
 
 
 def _pixels(encoded: bytes, channels: int | None, where: str) -> np.ndarray:

@@ -145,13 +145,11 @@ class _Seen:
         self.given: list[tuple[tuple[int, ...], _Windows | None]] = []
 
     def through(self, call: Call) -> tuple[int, ...] | None:
-        if not hasattr(call.input, "shape"):  # several arrays, or none
-            self.windows[id(call.output)] = None
-            self.given.append((call.output.shape, None))
-            return None
-        if id(call.input) not in self.windows:
-            self.windows[id(call.input)] = self._before(call)
-        windows = self.windows[id(call.input)]
+        windows = None
+        if hasattr(call.input, "shape"):  # neither several arrays nor none
+            if id(call.input) not in self.windows:
+                self.windows[id(call.input)] = self._before(call)
+            windows = self.windows[id(call.input)]
         if windows is not None:
             windows = self._after(call, windows)
         self.windows[id(call.output)] = windows

@@ -47,6 +47,7 @@ class Checkpoints:
         if step == self.step:
             return
         try:
+            tree = jax.device_get(tree)
             whole = {"tree": tree, "checksum": _checksum(tree)}
             self._manager.save(step, args=ocp.args.StandardSave(whole))
         except ValueError as error:  # TensorStore's word for a full disk, too
@@ -90,8 +91,8 @@ class Checkpoints:
 
 
 def _checksum(tree: Any) -> np.ndarray:
-    """CRC-32 of all leaves: what a disk spoils within an array, Orbax reads as other numbers."""
+    """CRC-32 of leaves on the host: Orbax reads what a disk spoils as other numbers."""
     total = 0
-    for leaf in jax.tree.leaves(jax.device_get(tree)):
+    for leaf in jax.tree.leaves(tree):
         total = zlib.crc32(np.asarray(leaf).tobytes(), total)
     return np.asarray(total, np.uint32)
