@@ -720,6 +720,24 @@ def test_the_insides_are_of_the_best_mean_and_its_median_seed(monkeypatch):
     assert plan.group.members[member].config.seed == 0
 
 
+def test_the_insides_are_of_the_best_of_all_sets_and_not_of_the_largest(monkeypatch):
+    config = small(sweep="route=few,many;seed=0:1", choose=())
+    for name in ("few", "many"):
+        config.routes[name] = ConfigDict({"label": name.title(), "model": {"name": "lenet5"}})
+    plans = study.plan_all(sweep.group(sweep.expand(config)))
+    members = [(plan.group.name, member) for plan in plans for member in plan.group.members]
+    sets = {"few": ("digits", 1079, 0.96), "many": ("mnist1d", 4000, 0.4)}
+    table = pd.DataFrame(
+        {name: 0.0 for name in results.CELL}
+        | {"group": group, "route": run.route, "label": run.label, "seed": 0, "member": place}
+        | {"chosen": True, "initial": False, "transformation": "none"}
+        | dict(zip(("dataset", "train_size", "validation_accuracy"), sets[run.route], strict=True))
+        for place, (group, run) in enumerate(members)
+    )
+    monkeypatch.setattr(results, "read", lambda _: table)
+    assert pictures._best_convolutional(plans, pathlib.Path())[2] == "Few"
+
+
 def test_without_checkpoints_a_finished_launch_is_drawn_without_insides(tmp_path):
     config = small(sweep="route=convolutional;seed=0:1", choose=())
     model = {"name": "ladder_conv", "options": {"budget": 2000}}

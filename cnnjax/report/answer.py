@@ -446,7 +446,7 @@ def _join(parts: list[Markup]) -> Markup:
 def _sentence(about: str, text: Markup) -> Markup:
     """Puts what a sentence is about in front of it, and makes its first letter a capital."""
     plain = str(text)
-    if plain.startswith("<b>no "):
+    if plain.startswith("<b>no clear "):
         text = Markup(plain.replace("<b>n", "<b>N", 1))
     elif not plain.startswith("<"):  # with a name, which stays as it is
         text = Markup(plain[0].upper() + plain[1:])

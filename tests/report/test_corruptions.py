@@ -61,7 +61,9 @@ def test_without_a_plain_network_there_is_nothing_to_compare_with(builders, tmp_
     errors = {"pooling": ERRORS["pooling"]}
     workdir = builders["save"](tmp_path, pd.DataFrame(rows(builders["row"], errors)))
     assert results.corruption_summary(results.read(workdir / "results.parquet")).empty
-    assert 'id="corruptions"' not in report.write(workdir).read_text()
+    page = report.write(workdir).read_text()
+    assert 'id="corruptions"' not in page
+    assert "Corruptions were measured, but no network without a route finished" in page
 
 
 def test_corruptions_are_no_transformations(workdir):
@@ -83,6 +85,7 @@ def test_the_page_has_the_heat_map_its_file_and_the_means(workdir):
     assert "var(--blue)" in section
     assert "var(--vermilion)" in section
     assert "best against" in section
+    assert "Corruptions were measured, but" not in source
     assert "fog (50 %)" in section
     assert (workdir / "figures" / "corruptions.svg").exists()
 
@@ -104,6 +107,8 @@ def test_the_answer_names_a_clear_winner_and_no_other(builders, tmp_path):
         clear,
     )
     assert "no clear winner" in told(ERRORS, 0.01)
+    one = {"pixels": {"fog": (0.2, 0.4)}, "pooling": {"fog": (0.1, 0.2)}}
+    assert "Over one corruption of rising severity, " in told(one, 0.002)
 
 
 def test_colour_is_the_papers_where_nothing_differs():

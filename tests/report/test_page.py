@@ -185,6 +185,10 @@ def test_learning_rates_are_told_by_route_and_training_size(builders, tmp_path):
         ["net", "100", "0.001, 0.003"],
         ["net", "1,078", "0.02"],
     ]
+    assert "that validation chose" not in page.text
+    config = {"choose": ["optimizer.learning_rate"]}
+    chosen = Page(report.write(builders["save"](tmp_path, pd.DataFrame(rows), config=config)))
+    assert "Learning rates that validation chose" in chosen.text
 
 
 def test_numeric_columns_can_be_sorted(page):
@@ -401,6 +405,27 @@ def test_units_are_those_of_the_data(builders, tmp_path, dataset, units, others)
     assert "image" not in page.text
     assert "+1e" not in page.source, "a flat line at 100 % has plain ticks"
     assert "Measured on the first 2,000 of 10,000 test examples." in page.text
+
+
+@pytest.mark.parametrize(
+    ("sampled", "told"),
+    [
+        (100, "on the first 100 of 359 and 1,000 test examples"),
+        (500, "on the first 500 test examples, or on all where there are fewer"),
+        (1000, ""),
+    ],
+)
+def test_of_several_sets_each_has_its_own_number_of_examples(builders, tmp_path, sampled, told):
+    rows = [
+        builders["row"](label=name, transformation=what, accuracy=0.9, magnitude=m, examples=n)
+        | {"dataset": name}
+        for name, whole in (("digits", 359), ("mnist1d", 1000))
+        for what, m, n in (("none", 0.0, whole), ("noise", 0.5, min(whole, sampled)))
+    ]
+    page = Page(report.write(builders["save"](tmp_path, pd.DataFrame(rows))))
+    assert "359 · 1,000" in page.text
+    assert told in page.text
+    assert ("on the first" in page.text) == bool(told)
 
 
 def test_without_measurements_at_initialisation(builders, tmp_path):
