@@ -3,6 +3,7 @@
 import os
 import pathlib
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -165,34 +166,46 @@ def test_a_killed_save_leaves_the_checkpoint_before(tmp_path):
     checkpoints = train.Checkpoints(tmp_path / "group")
     checkpoints.save(3, {"value": np.arange(4.0)})
     checkpoints.close()
-    # What Orbax leaves behind when it is killed while it writes.
-    (tmp_path / "group" / "7.orbax-checkpoint-tmp").mkdir()
+    # What is left behind when it is killed before the sums are written, or while it removes.
+    left = tmp_path / "group" / "unfinished" / "state"
+    shutil.copytree(tmp_path / "group" / "3" / "state", left)
+    (tmp_path / "group" / "2").mkdir()
     checkpoints = train.Checkpoints(tmp_path / "group")
-    assert checkpoints.step == 3
-    np.testing.assert_array_equal(
-        checkpoints.restore({"value": np.zeros(4)})["value"], np.arange(4.0)
-    )
+    for step in (3, 7):
+        checkpoints.save(step, {"value": np.arange(4.0) + step - 3})
+        assert checkpoints.step == step
+        np.testing.assert_array_equal(
+            checkpoints.restore({"value": np.zeros(4)})["value"], np.arange(4.0) + step - 3
+        )
     checkpoints.close()
+    assert [path.name for path in (tmp_path / "group").iterdir()] == ["7"]
 
 
 @pytest.mark.parametrize("damage", ["cut", "lose"])
-@pytest.mark.parametrize("file", ["_METADATA", "manifest.ocdbt", "a piece of an array"])
+@pytest.mark.parametrize(
+    "file", ["sums.json", "state/_METADATA", "state/manifest.ocdbt", "a piece of an array"]
+)
 def test_a_damaged_checkpoint_is_one_clear_error(tmp_path, damage, file):
     checkpoints = train.Checkpoints(tmp_path / "group")
     checkpoints.save(3, {"value": np.random.default_rng(0).random(10_000)})
     checkpoints.close()
-    path = tmp_path / "group" / "3" / "default" / file
+    path = tmp_path / "group" / "3" / file
     if file == "a piece of an array":
         path = max(path.parent.rglob("d/*"), key=lambda each: each.stat().st_size)
+        file = path.relative_to(tmp_path / "group" / "3").as_posix()
         assert path.stat().st_size > 40_000
     if damage == "cut":
         path.write_bytes(path.read_bytes()[: -max(9, path.stat().st_size // 2)])
     else:
         path.unlink()
     checkpoints = train.Checkpoints(tmp_path / "group")
-    told = rf"^{tmp_path}/group: the checkpoint cannot be read .*; delete it to train this group"
-    with pytest.raises(UserError, match=told):
+    told = rf"^{tmp_path}/group/3: the checkpoint cannot be read .*; delete it to train this group"
+    with pytest.raises(UserError, match=told) as error:
         checkpoints.restore({"value": np.zeros(10_000)})
+    if file != "sums.json":
+        assert f"({file} is {'missing' if damage == 'lose' else 'not what was written'})" in str(
+            error.value
+        )
     checkpoints.close()
 
 
