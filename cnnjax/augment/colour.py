@@ -41,8 +41,7 @@ def sharpen(
       ValueError: `amount` is not a number or a pair (low, high), or falls below −1.
     """
     image = draw.float_image(image)
-    draw.ends("amount", amount, least=-1)
-    a = jnp.maximum(draw.parameter(key, "amount", amount, neutral=0, strength=strength), -1)
+    a = draw.parameter(key, "amount", amount, neutral=0, strength=strength, least=-1)
     return _sharpened(image, a)
 
 
@@ -86,10 +85,10 @@ def brighten(
     [0.75, 0.75]
     """
     image = draw.float_image(image)
-    draw.ends("factor", factor, least=0)
     b = draw.parameter(key, "offset", offset, neutral=0, strength=strength)
     # A key that costs nothing where the factor is a number, and is not drawn.
-    f = draw.parameter(jax.random.fold_in(key, 1), "factor", factor, neutral=1, strength=strength)
+    own_key = jax.random.fold_in(key, 1)
+    f = draw.parameter(own_key, "factor", factor, neutral=1, strength=strength, least=0)
     return _result(image, (b == 0) & (f == 1), f * image + b)
 
 
@@ -113,8 +112,7 @@ def contrast(
       ValueError: `factor` is not a number or a pair (low, high), or is negative.
     """
     image = draw.float_image(image)
-    draw.ends("factor", factor, least=0)
-    f = jnp.maximum(draw.parameter(key, "factor", factor, neutral=1, strength=strength), 0)
+    f = draw.parameter(key, "factor", factor, neutral=1, strength=strength, least=0)
     # Two and a half times as fast as a mean over pixels: rows are added up side by side, and the
     # product with the weights of a row's values, unlike a sum, is not worked out again for each
     # value of the result.
@@ -146,11 +144,9 @@ def gamma_contrast(
       ValueError: `gamma` is not a number or a pair (low, high), or is negative.
     """
     image = draw.float_image(image)
-    draw.ends("gamma", gamma, least=0)
-    g = draw.parameter(key, "gamma", gamma, neutral=1, strength=strength)
-    # A negative value has no power, and a strength above 1 may make the exponent negative.
-    g = jnp.maximum(g, 0)
-    # Five times as fast as a power, which tests for many cases, and as exact in [0, 1]. 0⁰ is 1.
+    g = draw.parameter(key, "gamma", gamma, neutral=1, strength=strength, least=0)
+    # Five times as fast as a power, which tests for many cases, and as exact in [0, 1]. 0⁰ is 1,
+    # and a negative value has no power.
     power = jnp.exp2(g * jnp.log2(jnp.maximum(image, np.finfo(np.float32).tiny)))
     return _result(image, g == 1, jnp.where((image > 0) | (g == 0), power, 0))
 
@@ -243,8 +239,7 @@ def saturation(
       ValueError: `factor` is not a number or a pair (low, high), or is negative.
     """
     image = draw.float_image(image)
-    draw.ends("factor", factor, least=0)
-    f = jnp.maximum(draw.parameter(key, "factor", factor, neutral=1, strength=strength), 0)
+    f = draw.parameter(key, "factor", factor, neutral=1, strength=strength, least=0)
     if image.shape[-1] != 3:
         return image
     return _result(image, f == 1, _stretched(image, _grey(image), f))
@@ -294,11 +289,10 @@ def grey(
       ValueError: `amount` is not a number or a pair (low, high) in [0, 1].
     """
     image = draw.float_image(image)
-    draw.ends("amount", amount, least=0, most=1)
-    a = draw.parameter(key, "amount", amount, neutral=0, strength=strength)
+    a = draw.parameter(key, "amount", amount, neutral=0, strength=strength, least=0, most=1)
     if image.shape[-1] != 3:
         return image
-    return _result(image, a == 0, _stretched(image, _grey(image), 1 - jnp.minimum(a, 1)))
+    return _result(image, a == 0, _stretched(image, _grey(image), 1 - a))
 
 
 def posterise(
@@ -323,9 +317,8 @@ def posterise(
       ValueError: `bits` is not a number or a pair (low, high) in [1, 8].
     """
     image = draw.float_image(image)
-    draw.ends("bits", bits, least=1, most=8)
-    kept = draw.parameter(key, "bits", bits, neutral=8, strength=strength)
-    dropped = whole(jnp.clip(8 - jnp.round(kept), 0, 7))
+    kept = draw.parameter(key, "bits", bits, neutral=8, strength=strength, least=1, most=8)
+    dropped = whole(8 - jnp.round(kept))
     return _result(image, dropped == 0, (_levels(image) >> dropped << dropped) / 255)
 
 
@@ -349,8 +342,7 @@ def solarise(
       ValueError: `threshold` is not a number or a pair (low, high) in [0, 1].
     """
     image = draw.float_image(image)
-    draw.ends("threshold", threshold, least=0, most=1)
-    t = draw.parameter(key, "threshold", threshold, neutral=1, strength=strength)
+    t = draw.parameter(key, "threshold", threshold, neutral=1, strength=strength, least=0, most=1)
     return _result(image, t == 1, jnp.where(image < t, image, 1 - image))
 
 
@@ -456,9 +448,8 @@ def _levels(image: Array) -> Array:
 
 def _blended(key: Array, image: Array, changed: Array, amount: Range, strength: Scalar) -> Array:
     """Gives image + a · (changed − image), with a drawn from the amount."""
-    draw.ends("amount", amount, least=0, most=1)
-    a = draw.parameter(key, "amount", amount, neutral=0, strength=strength)
-    return _result(image, a == 0, image + jnp.minimum(a, 1) * (changed - image))
+    a = draw.parameter(key, "amount", amount, neutral=0, strength=strength, least=0, most=1)
+    return _result(image, a == 0, image + a * (changed - image))
 
 
 def _result(image: Array, unchanged: Array, changed: Array) -> Array:

@@ -75,7 +75,14 @@ def _of_axes(axes: int, values: Array | np.ndarray, name: str, expected: str) ->
 
 
 def parameter(
-    key: PRNGKeyArray, name: str, value: Range, *, neutral: Number, strength: Scalar = 1.0
+    key: PRNGKeyArray,
+    name: str,
+    value: Range,
+    *,
+    neutral: Number,
+    strength: Scalar = 1.0,
+    least: Number = -np.inf,
+    most: Number = np.inf,
 ) -> Float[Array, ""]:
     """Draws a parameter and moves it towards its neutral value: n + s · (v − n), v ~ U(low, high).
 
@@ -85,22 +92,25 @@ def parameter(
       value: A number, which is not drawn, or a pair (low, high).
       neutral: The value n at which the operation gives its image back.
       strength: s, at least 0; may be traced. At 0 the result is exactly `neutral`, at 1 it is v.
+      least: The smallest value that is allowed, at which strengths above 1 end, too.
+      most: The largest one.
 
     Returns:
-      The parameter.
+      The parameter, in [least, most].
 
     Raises:
-      ValueError: `value` is not a finite number or a pair of them with low ≤ high.
+      ValueError: Not a finite number or a pair of them in [least, most] with low ≤ high.
 
     >>> import jax
     >>> float(parameter(jax.random.key(0), "factor", 3.0, neutral=1.0, strength=0.5))
     2.0
     """
-    low, high = ends(name, value)
+    low, high = ends(name, value, least=least, most=most)
     drawn = jnp.float32(low)
     if high > low:
         drawn = jax.random.uniform(key, (), minval=low, maxval=high)
-    return jnp.float32(neutral) + jnp.asarray(strength, jnp.float32) * (drawn - neutral)
+    moved = jnp.float32(neutral) + jnp.asarray(strength, jnp.float32) * (drawn - neutral)
+    return jnp.clip(moved, *(None if math.isinf(end) else end for end in (least, most)))
 
 
 def between(value: Range, unit: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

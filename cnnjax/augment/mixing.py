@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from cnnjax.augment.draw import Number, Scalar
+from cnnjax.augment.occlusion import covered
 from cnnjax.ops.pixels import floats
 
 Batch = Float[Array | np.ndarray, "batch *space channels"]
@@ -110,7 +111,8 @@ def cutmix(
     partner = jax.random.permutation(partner_key, batch)
     side = jnp.sqrt(_shares(share_key, batch, alpha, strength))
     place = jax.random.uniform(place_key, (2, batch))
-    rows, columns = _covered(side, place[0], height), _covered(side, place[1], width)
+    rows = covered(place[0], side * height, height)
+    columns = covered(place[1], side * width, width)
     box = rows[:, :, None, None] & columns[:, None, :, None]
     share = jnp.sum(rows, 1) * jnp.sum(columns, 1) / (height * width)
     mixed = jnp.where(box, images[partner], images)
@@ -175,11 +177,3 @@ def symmetric_beta(key: Array, count: int, alpha: Number) -> Float[Array, " coun
 def _blend(own: Array, other: Array, share: Array) -> Array:
     # Written so that a share of 0 gives `own` bit for bit.
     return own + share.astype(own.dtype) * (other - own)
-
-
-def _covered(side: Array, place: Array, length: int) -> Array:
-    """Which of an axis's pixels lie in a box: (batch, length) of truth values."""
-    size = jnp.round(side * length).astype(jnp.int32)
-    first = jnp.floor(place * length).astype(jnp.int32) - size // 2
-    position = jnp.arange(length)
-    return (first[:, None] <= position) & (position < (first + size)[:, None])

@@ -37,9 +37,8 @@ def additive_gaussian_noise(
     >>> additive_gaussian_noise(jax.random.key(0), jnp.ones((5, 4, 3)), strength=0.0).min().item()
     1.0
     """
-    draw.ends("deviation", deviation, least=0)
     own_key, noise_key = jax.random.split(key)
-    sigma = draw.parameter(own_key, "deviation", deviation, neutral=0.0, strength=strength)
+    sigma = draw.parameter(own_key, "deviation", deviation, neutral=0, strength=strength, least=0)
     # The drawing is what takes the time, so that every number drawn serves two values, half of its
     # bits each; in long rows, since of three channels only three could be drawn at once.
     values = draw.float_image(image).reshape(-1)
@@ -101,9 +100,10 @@ def pepper(
 
 def _chosen(key: Array, image: Image, fraction: Range, strength: Scalar) -> Array:
     """Draws which pixels of (height, width, 1) are set."""
-    draw.ends("fraction", fraction, least=0, most=1)
     own_key, pixel_key = jax.random.split(key)
-    probability = draw.parameter(own_key, "fraction", fraction, neutral=0.0, strength=strength)
+    probability = draw.parameter(
+        own_key, "fraction", fraction, neutral=0, strength=strength, least=0, most=1
+    )
     return jax.random.uniform(pixel_key, (*image.shape[:2], 1)) < probability
 
 
@@ -136,10 +136,11 @@ def coarse_salt(
     Reference:
       CoarseSalt of imgaug (https://github.com/aleju/imgaug), which has the least of 3 cells too.
     """
-    draw.ends("fraction", fraction, least=0, most=1)
     finest = draw.ends("size_fraction", size_fraction, least=0, most=1)[1]
     keys = jax.random.split(key, 3)
-    probability = draw.parameter(keys[0], "fraction", fraction, neutral=0.0, strength=strength)
+    probability = draw.parameter(
+        keys[0], "fraction", fraction, neutral=0, strength=strength, least=0, most=1
+    )
     fineness = draw.parameter(keys[1], "size_fraction", size_fraction, neutral=0.0)
     # The finest grid is drawn; a coarser one uses its first cells.
     image = draw.float_image(image)
@@ -221,9 +222,10 @@ def jpeg(
     Reference:
       ISO/IEC 10918-1 (JPEG), Annex K; libjpeg, jcparam.c.
     """
-    draw.ends("quality", quality, least=1, most=100)
-    drawn = draw.parameter(key, "quality", quality, neutral=100.0, strength=strength)
-    whole = jnp.clip(jnp.round(drawn), 1, 100).astype(jnp.int32)
+    drawn = draw.parameter(
+        key, "quality", quality, neutral=100, strength=strength, least=1, most=100
+    )
+    whole = jnp.round(drawn).astype(jnp.int32)
     levels = jnp.round(255 * draw.float_image(image).astype(jnp.float32))
     colour = image.shape[-1] == 3
     if colour:

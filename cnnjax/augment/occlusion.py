@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from cnnjax.augment import draw
 from cnnjax.augment.draw import Image, NewImage, Number, Range, Scalar
@@ -51,18 +51,36 @@ def cutout(
     >>> cutout(jax.random.key(0), jnp.ones((5, 4, 3)), fraction=0.5, value=0.0).min().item()
     0.0
     """
-    draw.ends("fraction", fraction, least=0, most=1)
-    draw.ends("value", value, least=0, most=1)
     keys = jax.random.split(key, 3)
-    part = draw.parameter(keys[0], "fraction", fraction, neutral=0.0, strength=strength)
-    fill = draw.parameter(keys[1], "value", value, neutral=0.0)
+    part = draw.parameter(
+        keys[0], "fraction", fraction, neutral=0, strength=strength, least=0, most=1
+    )
+    fill = draw.parameter(keys[1], "value", value, neutral=0, least=0, most=1)
     image = draw.float_image(image)
-    sizes = np.array(image.shape[:2])
-    side = jnp.round(part * min(image.shape[:2])).astype(jnp.int32)
-    centre = jnp.floor(jax.random.uniform(keys[2], (2,)) * sizes).astype(jnp.int32)
-    row, column = (jnp.arange(n) - c + side // 2 for n, c in zip(sizes, centre, strict=True))
-    inside = ((row >= 0) & (row < side))[:, None] & ((column >= 0) & (column < side))
-    return jnp.where(inside[..., None], fill, image).astype(image.dtype)
+    height, width, _ = image.shape
+    side = part * min(height, width)
+    place = jax.random.uniform(keys[2], (2,))
+    rows, columns = covered(place[0], side, height), covered(place[1], side, width)
+    return jnp.where((rows[:, None] & columns)[..., None], fill, image).astype(image.dtype)
+
+
+def covered(
+    place: Float[Array, "*batch"], side: Float[Array, "*batch"], length: int
+) -> Bool[Array, "*batch length"]:
+    """Tells which of an axis's pixels lie in a box about a pixel; what is outside is cut off.
+
+    Args:
+      place: Where that pixel is, as a share of the axis, in [0, 1).
+      side: The box's side in pixels; it is rounded.
+      length: Number of the axis's pixels.
+
+    Returns:
+      Whether each pixel is one of round(side) from ⌊place · length⌋ − ⌊round(side) / 2⌋ on.
+    """
+    pixels = jnp.round(side).astype(jnp.int32)
+    first = jnp.floor(place * length).astype(jnp.int32) - pixels // 2
+    position = jnp.arange(length) - first[..., None]
+    return (position >= 0) & (position < pixels[..., None])
 
 
 def emboss(
@@ -93,12 +111,9 @@ def emboss(
     Reference:
       Emboss of imgaug (https://github.com/aleju/imgaug).
     """
-    draw.ends("alpha", alpha, least=0, most=1)
-    draw.ends("relief", relief, least=0)
     alpha_key, relief_key = jax.random.split(key)
-    share = draw.parameter(alpha_key, "alpha", alpha, neutral=0.0, strength=strength)
-    share = jnp.minimum(share, 1)
-    depth = draw.parameter(relief_key, "relief", relief, neutral=0.0)
+    share = draw.parameter(alpha_key, "alpha", alpha, neutral=0, strength=strength, least=0, most=1)
+    depth = draw.parameter(relief_key, "relief", relief, neutral=0, least=0)
     return _embossed(draw.float_image(image), share, depth)
 
 
@@ -159,14 +174,15 @@ def superpixel(
       superpixel methods. TPAMI 34(11), 2012. Superpixels of imgaug
       (https://github.com/aleju/imgaug).
     """
-    draw.ends("probability", probability, least=0, most=1)
     for name, count in (("segments", segments), ("iterations", iterations)):
         if count < 1:
             raise ValueError(f"{name}={count}: expected at least 1")
     if not compactness > 0:
         raise ValueError(f"compactness={compactness}: expected a number above 0")
     own_key, segment_key = jax.random.split(key)
-    chance = draw.parameter(own_key, "probability", probability, neutral=0.0, strength=strength)
+    chance = draw.parameter(
+        own_key, "probability", probability, neutral=0, strength=strength, least=0, most=1
+    )
     image = draw.float_image(image)
     height, width, channels = image.shape
     cell = _cell(height, width, segments)

@@ -86,10 +86,10 @@ def shift(
     Raises:
       ValueError: `fraction` is outside [−1, 1].
     """
-    ends("fraction", fraction, least=-1, most=1)
     signal = float_signal(signal)
     length = len(signal)
-    distance = length * parameter(key, "fraction", fraction, neutral=0, strength=strength)
+    share = parameter(key, "fraction", fraction, neutral=0, strength=strength, least=-1, most=1)
+    distance = length * share
     position = jnp.arange(length, dtype=jnp.float32) - distance
     if not circular:
         return _read(signal, position).astype(signal.dtype)
@@ -120,10 +120,9 @@ def speed(
     Raises:
       ValueError: `factor` is not above 0.
     """
-    ends("factor", factor, least=1e-6)
     signal = float_signal(signal)
-    faster = parameter(key, "factor", factor, neutral=1, strength=strength)
-    faster = jnp.maximum(faster, 1e-6)  # a great strength stops the tape, but never turns it round
+    # A great strength stops the tape, but never turns it round.
+    faster = parameter(key, "factor", factor, neutral=1, strength=strength, least=1e-6)
     position = jnp.arange(len(signal), dtype=jnp.float32) * faster
     return _read(signal, position).astype(signal.dtype)
 
@@ -169,14 +168,15 @@ def pitch(
       Laroche, Dolson: New phase-vocoder techniques for pitch-shifting. WASPAA 1999. Puckette:
       Phase-locked vocoder. WASPAA 1995, for the two transforms and the sum over neighbours.
     """
-    ends("semitones", semitones, least=-24, most=24)
     if window is None:
         window = 2 ** min(max((len(signal) // 4).bit_length() - 1, 4), 11)
     if window < 8 or window % 4:
         raise ValueError(f"window={window!r}: expected None or a multiple of 4, at least 8")
     signal = float_signal(signal)
     length, channels = signal.shape
-    raised = parameter(key, "semitones", semitones, neutral=0, strength=strength)
+    raised = parameter(
+        key, "semitones", semitones, neutral=0, strength=strength, least=-24, most=24
+    )
     ratio = jnp.exp2(raised / 12)
 
     hop = window // 4
@@ -266,9 +266,8 @@ def additive_noise(
     Raises:
       ValueError: `deviation` is negative.
     """
-    ends("deviation", deviation, least=0)
     signal = float_signal(signal)
     level_key, noise_key = jax.random.split(key)
-    level = parameter(level_key, "deviation", deviation, neutral=0, strength=strength)
+    level = parameter(level_key, "deviation", deviation, neutral=0, strength=strength, least=0)
     noise = level * jax.random.normal(noise_key, signal.shape)
     return (single(signal) + noise).astype(signal.dtype)

@@ -9,8 +9,6 @@ Images are floats in [0, 1] with any number of channels, and so are the results,
 same size (but for `crop`).
 """
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -45,12 +43,22 @@ def _affine(matrix: Array, size: Size) -> Motion:
 
 
 def _several(
-    count: int, key: Array, name: str, value: Range, neutral: Number, strength: Scalar
+    count: int,
+    key: Array,
+    name: str,
+    value: Range,
+    neutral: Number,
+    strength: Scalar,
+    least: Number,
+    most: Number = np.inf,
 ) -> Float[Array, " count"]:
-    """As many independent draws of one parameter."""
-    one = functools.partial(
-        draw.parameter, name=name, value=value, neutral=neutral, strength=strength
-    )
+    """As many independent draws of one parameter, as `draw.parameter` has it."""
+
+    def one(own_key: Array) -> Array:
+        return draw.parameter(
+            own_key, name, value, neutral=neutral, strength=strength, least=least, most=most
+        )
+
     return jax.vmap(one)(jax.random.split(key, count))
 
 
@@ -361,9 +369,7 @@ def draw_scale(
     Raises:
       ValueError: `factor` is neither a number nor a pair low ≤ high from 0.1 up.
     """
-    draw.ends("factor", factor, least=SMALLEST_SCALE)
-    drawn = _several(1 + each_axis, key, "factor", factor, 1, strength)
-    drawn = jnp.maximum(drawn, SMALLEST_SCALE)
+    drawn = _several(1 + each_axis, key, "factor", factor, 1, strength, SMALLEST_SCALE)
     return _affine(affine_matrix(scale=(drawn[0], drawn[-1]), size=size), size)
 
 
@@ -422,9 +428,8 @@ def draw_crop_and_pad(
     Raises:
       ValueError: `fraction` is neither a number nor a pair low ≤ high from −0.45 up.
     """
-    draw.ends("fraction", fraction, least=-LARGEST_CROP)
-    sides = _several(4, key, "fraction", fraction, 0, strength)
-    top, left, bottom, right = jnp.maximum(sides, -LARGEST_CROP)
+    sides = _several(4, key, "fraction", fraction, 0, strength, -LARGEST_CROP)
+    top, left, bottom, right = sides
 
     def axis(first: Array, last: Array, length: int) -> tuple[Array, Array]:
         step = 1 + first + last
@@ -495,9 +500,8 @@ def draw_perspective(
       ValueError: `inward` is neither a number nor a pair low ≤ high within ±0.24.
     """
     draw.check_size(size)
-    draw.ends("inward", inward, least=-LARGEST_CORNER, most=LARGEST_CORNER)
-    drawn = _several(8, key, "inward", inward, 0, strength)
-    distances = jnp.clip(drawn, -LARGEST_CORNER, LARGEST_CORNER).reshape(4, 2)
+    drawn = _several(8, key, "inward", inward, 0, strength, -LARGEST_CORNER, LARGEST_CORNER)
+    distances = drawn.reshape(4, 2)
     towards = jnp.array([[1, 1], [1, -1], [-1, -1], [-1, 1]]) * jnp.array(size)
     matrix = perspective_matrix(canvas_corners(size) + distances * towards, size)
     return Motion((matrix,), size, size)
@@ -564,10 +568,9 @@ def draw_elastic(
         one from 1 up.
     """
     draw.check_size(size)
-    draw.ends("alpha", alpha, least=0)
     smallest, largest = draw.ends("sigma", sigma, least=1)
     alpha_key, sigma_key, noise_key = jax.random.split(key, 3)
-    factor = draw.parameter(alpha_key, "alpha", alpha, neutral=0, strength=strength)
+    factor = draw.parameter(alpha_key, "alpha", alpha, neutral=0, strength=strength, least=0)
     width: float | Array = smallest
     if largest > smallest:
         width = draw.parameter(sigma_key, "sigma", sigma, neutral=0)[None]
@@ -628,9 +631,8 @@ def _corner(
     whole = (size[0] + 2 * padding, size[1] + 2 * padding)
     if not all(1 <= new <= most for new, most in zip(new_size, whole, strict=True)):
         raise ValueError(f"new_size={new_size}: expected lengths from 1 to those of {whole}")
-    draw.ends("position", position, least=0, most=1)
     room = jnp.array([most - new for most, new in zip(whole, new_size, strict=True)])
-    drawn = _several(2, key, "position", position, 0.5, strength)
+    drawn = _several(2, key, "position", position, 0.5, strength, 0, 1)
     # Whole pixels, each offset as likely as another.
     return jnp.clip(jnp.floor(drawn * (room + 1)), 0, room)
 

@@ -21,3 +21,15 @@ def test_a_pair_that_falls_is_refused_and_why():
 def test_what_is_traced_is_refused_and_what_may_be_is_named(unchecked):
     with pytest.raises(ValueError, match=r"degrees: expected numbers; .*`strength` may be traced"):
         jax.jit(lambda value: draw.ends("degrees", value)[0])(20.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "strength", "expected"),
+    [(0.2, 0, 1), (0.2, 0.5, 0.6), (0.2, 1, 0.2), (0.2, 9, 0.1), (1.8, 0.5, 1.4), (1.8, 9, 2)],
+)
+def test_a_strength_above_1_ends_where_the_range_must(value, strength, expected):
+    how = {"neutral": 1, "least": 0.1, "most": 2}
+    drawn = draw.parameter(jax.random.key(0), "factor", value, strength=strength, **how)
+    assert drawn == pytest.approx(expected)
+    with pytest.raises(ValueError, match=r"factor=3: expected .* within \[0.1, 2\]"):
+        draw.parameter(jax.random.key(0), "factor", 3, strength=strength, **how)
