@@ -263,6 +263,9 @@ def test_nearest_reads_any_type(dtype):
     read = resample(labels, jnp.full((2, 1, 1), 1.2), order="nearest")
     assert read.dtype == dtype
     assert read.item() == labels[1, 1, 0]
+    rows, columns = jnp.array([[-0.5, -0.6, 2.4, 2.6]]), jnp.array([[3.0, 3.0, 3.4, 3.5]])
+    read = resample(labels, jnp.stack([rows, columns]), order="nearest", fill=1)
+    assert read[0, :, 0].tolist() == [labels[0, 3, 0], 1, labels[2, 3, 0], 1]
 
 
 @pytest.mark.parametrize(
