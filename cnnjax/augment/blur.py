@@ -17,7 +17,7 @@ from jaxtyping import Array, PRNGKeyArray
 from cnnjax.augment import draw
 from cnnjax.augment.draw import Image, NewImage, Range, Scalar
 from cnnjax.ops.one_by_one import one_by_one
-from cnnjax.ops.pixels import single
+from cnnjax.ops.pixels import as_pixels, single
 
 # Standard deviations after which the Gaussian is cut off, as scipy.ndimage has it.
 TRUNCATE = 4.0
@@ -59,7 +59,7 @@ def gaussian_blur(
     distance = np.arange(-radius, radius + 1)
     weights = jnp.exp(-0.5 * (distance / deviation) ** 2)
     weights = weights / jnp.sum(weights)
-    return _correlate_separably(draw.float_image(image), weights)
+    return as_pixels(_correlate_separably(draw.float_image(image), weights), image.dtype)
 
 
 def motion_blur(
@@ -104,7 +104,8 @@ def motion_blur(
     rows = jnp.maximum(0, 1 - jnp.abs(-jnp.sin(turn) * along[:, None] - offset))
     columns = jnp.maximum(0, 1 - jnp.abs(jnp.cos(turn) * along[:, None] - offset))
     weights = jnp.einsum("pi,pj->ij", rows, columns, precision="highest") / points
-    return _correlate(draw.float_image(image), weights.astype(jnp.float32))
+    values = draw.float_image(image)
+    return as_pixels(_correlate(values, weights.astype(jnp.float32)), image.dtype)
 
 
 def _correlate_separably(image: Array, weights: Array) -> Array:

@@ -1,8 +1,8 @@
 """Random changes of the values of one image, key first: contrast, colour, histogram, sharpness.
 
-Every one takes and gives floats in [0, 1], clips what would leave it, and gives the image back bit
-for bit at strength 0. Grey is what ITU-R BT.601 calls luma, 0.299 R + 0.587 G + 0.114 B; in an
-image that has not three channels, it is their mean.
+Every one takes and gives floats in [0, 1], or bytes, of which 255 is 1; it clips what would leave
+that range, and gives the image back bit for bit at strength 0. Grey is what ITU-R BT.601 calls
+luma, 0.299 R + 0.587 G + 0.114 B; in an image that has not three channels, it is their mean.
 """
 
 import jax
@@ -13,7 +13,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from cnnjax.augment import draw
 from cnnjax.augment.draw import Image, NewImage, Number, Range, Scalar
-from cnnjax.ops.pixels import whole
+from cnnjax.ops.pixels import as_pixels, whole
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in grey (ITU-R BT.601)."""
@@ -40,17 +40,13 @@ def sharpen(
     Raises:
       ValueError: `amount` is not a number or a pair (low, high), or falls below −1.
     """
-    image = draw.float_image(image)
+    values = draw.float_image(image)
     a = draw.parameter(key, "amount", amount, neutral=0, strength=strength, least=-1)
-    return _sharpened(image, a)
-
-
-def _sharpened(image: Array, a: Array) -> Array:
-    padded = jnp.pad(image, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    padded = jnp.pad(values, ((1, 1), (1, 1), (0, 0)), mode="edge")
     rows = padded[:-2] + padded[1:-1] + padded[2:]
     box = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
-    blurred = (box + 4 * image) / 13
-    return _result(image, a == 0, image + a * (image - blurred))
+    blurred = (box + 4 * values) / 13
+    return _result(image, a == 0, values + a * (values - blurred))
 
 
 def brighten(
@@ -84,12 +80,12 @@ def brighten(
     >>> brighten(jax.random.key(0), jnp.full((1, 2, 1), 0.25), offset=0.5).ravel().tolist()
     [0.75, 0.75]
     """
-    image = draw.float_image(image)
+    values = draw.float_image(image)
     b = draw.parameter(key, "offset", offset, neutral=0, strength=strength)
     # A key that costs nothing where the factor is a number, and is not drawn.
     own_key = jax.random.fold_in(key, 1)
     f = draw.parameter(own_key, "factor", factor, neutral=1, strength=strength, least=0)
-    return _result(image, (b == 0) & (f == 1), f * image + b)
+    return _result(image, (b == 0) & (f == 1), f * values + b)
 
 
 def contrast(
@@ -111,18 +107,18 @@ def contrast(
     Raises:
       ValueError: `factor` is not a number or a pair (low, high), or is negative.
     """
-    image = draw.float_image(image)
+    values = draw.float_image(image)
     f = draw.parameter(key, "factor", factor, neutral=1, strength=strength, least=0)
     # Two and a half times as fast as a mean over pixels: rows are added up side by side, and the
     # product with the weights of a row's values, unlike a sum, is not worked out again for each
     # value of the result.
-    height, width, channels = image.shape
+    height, width, channels = values.shape
     shares = LUMA if channels == 3 else (1 / channels,) * channels
     weights = np.tile(np.asarray(shares, np.float32), width) / (height * width)
-    rows = image.reshape(height, -1).astype(jnp.float32)
+    rows = values.reshape(height, -1).astype(jnp.float32)
     one_row = lax.optimization_barrier(jnp.sum(rows, axis=0))
-    mean_grey = jnp.dot(one_row, weights, precision="highest").astype(image.dtype)
-    return _result(image, f == 1, _stretched(image, mean_grey, f))
+    mean_grey = jnp.dot(one_row, weights, precision="highest").astype(values.dtype)
+    return _result(image, f == 1, _stretched(values, mean_grey, f))
 
 
 def gamma_contrast(
@@ -143,12 +139,12 @@ def gamma_contrast(
     Raises:
       ValueError: `gamma` is not a number or a pair (low, high), or is negative.
     """
-    image = draw.float_image(image)
+    values = draw.float_image(image)
     g = draw.parameter(key, "gamma", gamma, neutral=1, strength=strength, least=0)
     # Five times as fast as a power, which tests for many cases, and as exact in [0, 1]. 0⁰ is 1,
     # and a negative value has no power.
-    power = jnp.exp2(g * jnp.log2(jnp.maximum(image, np.finfo(np.float32).tiny)))
-    return _result(image, g == 1, jnp.where((image > 0) | (g == 0), power, 0))
+    power = jnp.exp2(g * jnp.log2(jnp.maximum(values, np.finfo(np.float32).tiny)))
+    return _result(image, g == 1, jnp.where((values > 0) | (g == 0), power, 0))
 
 
 def invert(
@@ -168,9 +164,9 @@ def invert(
     Raises:
       ValueError: `probability` is not a number in [0, 1].
     """
-    image = draw.float_image(image)
+    values = draw.float_image(image)
     draw.check_probability(probability)
-    return _result(image, jax.random.uniform(key) >= probability * strength, 1 - image)
+    return _result(image, jax.random.uniform(key) >= probability * strength, 1 - values)
 
 
 def hue(
@@ -196,11 +192,11 @@ def hue(
     Reference:
       Smith: Color gamut transform pairs. SIGGRAPH 1978.
     """
-    image = draw.float_image(image)
+    values = draw.float_image(image)
     angle = draw.parameter(key, "degrees", degrees, neutral=0, strength=strength)
-    if image.shape[-1] != 3:
-        return image
-    red, green, blue = image[..., 0], image[..., 1], image[..., 2]
+    if values.shape[-1] != 3:
+        return jnp.asarray(image)
+    red, green, blue = values[..., 0], values[..., 1], values[..., 2]
     value = jnp.maximum(jnp.maximum(red, green), blue)
     chroma = value - jnp.minimum(jnp.minimum(red, green), blue)
     # Sixths of a turn: 0 is red, 2 green, 4 blue. A grey pixel has none, and needs none.
@@ -238,11 +234,11 @@ def saturation(
     Raises:
       ValueError: `factor` is not a number or a pair (low, high), or is negative.
     """
-    image = draw.float_image(image)
+    values = draw.float_image(image)
     f = draw.parameter(key, "factor", factor, neutral=1, strength=strength, least=0)
-    if image.shape[-1] != 3:
-        return image
-    return _result(image, f == 1, _stretched(image, _grey(image), f))
+    if values.shape[-1] != 3:
+        return jnp.asarray(image)
+    return _result(image, f == 1, _stretched(values, _grey(values), f))
 
 
 def channel_shuffle(
@@ -264,7 +260,7 @@ def channel_shuffle(
     Raises:
       ValueError: `probability` is not a number in [0, 1].
     """
-    image = draw.float_image(image)
+    image = draw.pixel_image(image)
     draw.check_probability(probability)
     numbers = jax.random.uniform(key, (1 + image.shape[-1],))
     happens = numbers[0] < probability * strength
@@ -288,11 +284,11 @@ def grey(
     Raises:
       ValueError: `amount` is not a number or a pair (low, high) in [0, 1].
     """
-    image = draw.float_image(image)
+    values = draw.float_image(image)
     a = draw.parameter(key, "amount", amount, neutral=0, strength=strength, least=0, most=1)
-    if image.shape[-1] != 3:
-        return image
-    return _result(image, a == 0, _stretched(image, _grey(image), 1 - a))
+    if values.shape[-1] != 3:
+        return jnp.asarray(image)
+    return _result(image, a == 0, _stretched(values, _grey(values), 1 - a))
 
 
 def posterise(
@@ -316,7 +312,7 @@ def posterise(
     Raises:
       ValueError: `bits` is not a number or a pair (low, high) in [1, 8].
     """
-    image = draw.float_image(image)
+    image = draw.pixel_image(image)
     kept = draw.parameter(key, "bits", bits, neutral=8, strength=strength, least=1, most=8)
     dropped = whole(8 - jnp.round(kept))
     return _result(image, dropped == 0, (_levels(image) >> dropped << dropped) / 255)
@@ -341,9 +337,9 @@ def solarise(
     Raises:
       ValueError: `threshold` is not a number or a pair (low, high) in [0, 1].
     """
-    image = draw.float_image(image)
+    values = draw.float_image(image)
     t = draw.parameter(key, "threshold", threshold, neutral=1, strength=strength, least=0, most=1)
-    return _result(image, t == 1, jnp.where(image < t, image, 1 - image))
+    return _result(image, t == 1, jnp.where(values < t, values, 1 - values))
 
 
 def autocontrast(
@@ -366,10 +362,10 @@ def autocontrast(
     Raises:
       ValueError: `amount` is not a number or a pair (low, high) in [0, 1].
     """
-    image = draw.float_image(image)
-    lowest, highest = _extremes(image)
+    values = draw.float_image(image)
+    lowest, highest = _extremes(values)
     span = highest - lowest
-    stretched = jnp.where(span > 0, (image - lowest) / jnp.where(span > 0, span, 1), image)
+    stretched = jnp.where(span > 0, (values - lowest) / jnp.where(span > 0, span, 1), values)
     return _blended(key, image, stretched, amount, strength)
 
 
@@ -396,11 +392,12 @@ def equalise(
     Raises:
       ValueError: `amount` is not a number or a pair (low, high) in [0, 1].
     """
-    image = draw.float_image(image)
+    image = draw.pixel_image(image)
     return _blended(key, image, _equalised(image), amount, strength)
 
 
 def _equalised(image: Array) -> Array:
+    """Gives the values, as floats, of an image of floats or bytes."""
     channels = image.shape[-1]
     # One row of 256 levels for each channel, all in one line: a plain index is the fastest. Counted
     # by a scatter: on a CPU sorting the values takes four times as long, comparing each of them to
@@ -412,7 +409,7 @@ def _equalised(image: Array) -> Array:
     most = jnp.max(darker * (counts > 0), axis=1)
     table = darker / jnp.maximum(most, 1)[:, None]
     level = table.ravel().at[places].get(mode="promise_in_bounds")
-    return jnp.where(most == 0, image, level)
+    return jnp.where(most == 0, draw.float_image(image), level)
 
 
 def _extremes(image: Array) -> tuple[Array, Array]:
@@ -442,16 +439,20 @@ def _stretched(image: Array, middle: Array, factor: Array) -> Array:
 
 
 def _levels(image: Array) -> Array:
-    """The nearest whole numbers of 255ths."""
+    """The nearest whole numbers of 255ths, which bytes are themselves."""
+    if image.dtype == np.uint8:
+        return image.astype(jnp.uint32)
     return whole(jnp.round(jnp.clip(image, 0, 1) * 255))
 
 
-def _blended(key: Array, image: Array, changed: Array, amount: Range, strength: Scalar) -> Array:
-    """Gives image + a · (changed − image), with a drawn from the amount."""
+def _blended(key: Array, image: Image, changed: Array, amount: Range, strength: Scalar) -> Array:
+    """Gives image + a · (changed − image), with a drawn from the amount; `changed` is of floats."""
     a = draw.parameter(key, "amount", amount, neutral=0, strength=strength, least=0, most=1)
-    return _result(image, a == 0, image + a * (changed - image))
+    values = draw.float_image(image)
+    return _result(image, a == 0, values + a * (changed - values))
 
 
-def _result(image: Array, unchanged: Array, changed: Array) -> Array:
+def _result(image: Image, unchanged: Array, changed: Array) -> Array:
     """`image` itself or `changed`, clipped: rounding must not alter what is to stay."""
-    return jnp.where(unchanged, image, jnp.clip(changed, 0, 1).astype(image.dtype))
+    values = jnp.where(unchanged, draw.float_image(image), jnp.clip(changed, 0, 1))
+    return as_pixels(values, image.dtype)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
 
 from cnnjax.augment.draw import Number, Range, Scalar, between
 from cnnjax.augment.elastic import displacement_field
@@ -163,16 +163,16 @@ class Distortion:
     def __call__(
         self,
         key: PRNGKeyArray,
-        images: Float[Array | np.ndarray, "batch *space channels"],
+        images: Num[Array | np.ndarray, "batch *space channels"],
         labels: Int[Array | np.ndarray, " batch"] | None = None,
         strength: Scalar | Float[Array, " batch"] = 1.0,
-    ) -> Float[Array, "batch *space channels"]:
+    ) -> Num[Array, "batch *space channels"]:
         """Distorts a batch.
 
         Args:
           key: The random key.
-          images: (batch, height, width, channels) images, or (batch, length, channels) signals,
-            which are shifted, scaled and deformed along their length.
+          images: (batch, height, width, channels) images, floats or bytes, or (batch, length,
+            channels) signals, which are shifted, scaled and deformed along their length.
           labels: The images' classes, for `gentle_labels`; None will do without them.
           strength: Factor on all ranges, at least 0, may be traced; one for all images or one for
             each.

@@ -5,17 +5,21 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray, Shaped
+from jaxtyping import Array, Float, PRNGKeyArray, Shaped, UInt8
 
-from cnnjax.ops.pixels import floats
+from cnnjax.ops.pixels import floats, unit
 
 Number = float | int
 Scalar = float | int | np.floating | Float[Array | np.ndarray, ""]
 Range = Number | tuple[Number, Number]
 """A number, used as it is, or a pair (low, high) to draw from evenly."""
 
-Image = Float[Array | np.ndarray, "height width channels"]
-NewImage = Float[Array, "height width channels"]
+# Floats in [0, 1], or bytes, of which 255 is 1.
+Image = (
+    Float[Array | np.ndarray, "height width channels"]
+    | UInt8[Array | np.ndarray, "height width channels"]
+)
+NewImage = Float[Array, "height width channels"] | UInt8[Array, "height width channels"]
 
 
 def one_image(
@@ -35,8 +39,8 @@ def one_image(
     return _of_axes(3, values, "image", "(height, width, channels)")
 
 
-def float_image(values: Shaped[Array | np.ndarray, "*shape"]) -> NewImage:
-    """Gives an image of floats as it is, and refuses whole numbers, a batch or a plane.
+def pixel_image(values: Shaped[Array | np.ndarray, "*shape"]) -> NewImage:
+    """Gives an image of floats or bytes as it is; refuses other numbers, a batch or a plane.
 
     Args:
       values: (height, width, channels).
@@ -45,9 +49,28 @@ def float_image(values: Shaped[Array | np.ndarray, "*shape"]) -> NewImage:
       The same, as an array.
 
     Raises:
-      ValueError: It has other axes, or is not of floats.
+      ValueError: It has other axes, or is of another type.
     """
-    return floats(one_image(values))
+    image = one_image(values)
+    return image if image.dtype == np.uint8 else floats(image)
+
+
+def float_image(
+    values: Shaped[Array | np.ndarray, "*shape"],
+) -> Float[Array, "height width channels"]:
+    """Gives an image's values as floats: those of bytes are 255ths.
+
+    Args:
+      values: (height, width, channels).
+
+    Returns:
+      Floats of the image's precision, of bytes in float32.
+
+    Raises:
+      ValueError: It has other axes, or is neither of floats nor of bytes.
+    """
+    image = pixel_image(values)
+    return unit(image) if image.dtype == np.uint8 else image
 
 
 def float_signal(values: Shaped[Array | np.ndarray, "*shape"]) -> Float[Array, "length channels"]:

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num, Shaped
 
-from cnnjax.augment.draw import Image, Number, check_fill, check_size, float_image
+from cnnjax.augment.draw import Image, Number, check_fill, check_size, pixel_image
 from cnnjax.ops.resample import resample
 
 Points = Num[Array | np.ndarray, "count 2"]
@@ -114,11 +114,11 @@ def move_image(
     order: str = "bilinear",
     border: str = "constant",
     fill: Number = 0.0,
-) -> Float[Array, "new_height new_width channels"]:
+) -> Num[Array, "new_height new_width channels"]:
     """Moves an image by one resample.
 
     Args:
-      image: The image, in [0, 1].
+      image: The image: floats in [0, 1], or bytes, of which 255 is 1.
       motion: The motion, drawn for the image's size.
       order: "nearest", "bilinear" or "bicubic": see `ops.resample`.
       border: How the image continues: "constant", "edge", "reflect" or "wrap".
@@ -129,14 +129,16 @@ def move_image(
       [0, 1]; the others stay within the image's own range.
 
     Raises:
-      ValueError: An option is not known, `fill` is outside [0, 1], the image is not of floats, or
-        the motion was drawn for another size.
+      ValueError: An option is not known, `fill` is outside [0, 1], the image is neither of floats
+        nor of bytes, or the motion was drawn for another size.
     """
-    image = float_image(image)
+    image = pixel_image(image)
     _check_size("image", image.shape[:2], motion)
     check_fill(fill)
-    result = resample(image, _sources(motion), order=order, border=border, fill=fill)
-    return jnp.clip(result, 0, 1) if order == "bicubic" else result
+    of_bytes = image.dtype == np.uint8
+    outside = round(255 * fill) if of_bytes else fill
+    result = resample(image, _sources(motion), order=order, border=border, fill=outside)
+    return jnp.clip(result, 0, 1) if order == "bicubic" and not of_bytes else result
 
 
 def move_mask(

@@ -7,6 +7,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from cnnjax.augment import draw
 from cnnjax.augment.draw import Image, NewImage, Range, Scalar
+from cnnjax.ops.pixels import as_pixels
 
 # Cells that a coarse grid has at least along each axis, as in imgaug: with a single cell an image
 # would be white all over.
@@ -53,7 +54,7 @@ def additive_gaussian_noise(
         noisy(values[:half], bits >> 16),
         noisy(values[half:], bits[: values.size // 2] & 0xFFFF),
     )
-    return jnp.concatenate(parts).reshape(image.shape).astype(image.dtype)
+    return as_pixels(jnp.concatenate(parts).reshape(image.shape), image.dtype)
 
 
 def salt(
@@ -73,8 +74,9 @@ def salt(
     Raises:
       ValueError: `fraction` is not a range within [0, 1].
     """
-    image = draw.float_image(image)
-    return jnp.where(_chosen(key, image, fraction, strength), 1.0, image).astype(image.dtype)
+    image = draw.pixel_image(image)
+    white = as_pixels(1.0, image.dtype)
+    return jnp.where(_chosen(key, image, fraction, strength), white, image)
 
 
 def pepper(
@@ -94,8 +96,9 @@ def pepper(
     Raises:
       ValueError: `fraction` is not a range within [0, 1].
     """
-    image = draw.float_image(image)
-    return jnp.where(_chosen(key, image, fraction, strength), 0.0, image).astype(image.dtype)
+    image = draw.pixel_image(image)
+    black = as_pixels(0.0, image.dtype)
+    return jnp.where(_chosen(key, image, fraction, strength), black, image)
 
 
 def _chosen(key: Array, image: Image, fraction: Range, strength: Scalar) -> Array:
@@ -143,7 +146,7 @@ def coarse_salt(
     )
     fineness = draw.parameter(keys[1], "size_fraction", size_fraction, neutral=0.0)
     # The finest grid is drawn; a coarser one uses its first cells.
-    image = draw.float_image(image)
+    image = draw.pixel_image(image)
     grid = tuple(max(round(finest * n), min(FEWEST_CELLS, n)) for n in image.shape[:2])
     cells = jax.random.uniform(keys[2], grid) < probability
     rows, columns = (
@@ -151,7 +154,7 @@ def coarse_salt(
     )
     # Products with one-hot matrices: gathering is slower.
     white = (rows @ cells.astype(jnp.float32) @ columns.T)[..., None] > 0.5
-    return jnp.where(white, 1.0, image).astype(image.dtype)
+    return jnp.where(white, as_pixels(1.0, image.dtype), image)
 
 
 def _cell_of_pixel(size: int, most: int, fineness: Array) -> Array:
@@ -241,8 +244,8 @@ def jpeg(
     decoded = jnp.clip(decoded, -128, 127) + centre
     if colour:
         decoded = _linear(np.linalg.inv(_TO_YCBCR), decoded)
-    result = (jnp.clip(jnp.round(decoded), 0, 255) / 255).astype(image.dtype)
-    return jnp.where(whole == 100, image, result)
+    result = jnp.clip(jnp.round(decoded), 0, 255) / 255
+    return jnp.where(whole == 100, image, as_pixels(result, image.dtype))
 
 
 def _linear(matrix: np.ndarray, image: Array) -> Array:

@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from cnnjax.augment import draw
 from cnnjax.augment.draw import Image, NewImage, Number, Range, Scalar
-from cnnjax.ops.pixels import single
+from cnnjax.ops.pixels import as_pixels, single
 from cnnjax.ops.stored import stored
 
 # How many sums of pixels a program adds up slice by slice, before it reduces the rest.
@@ -56,12 +56,13 @@ def cutout(
         keys[0], "fraction", fraction, neutral=0, strength=strength, least=0, most=1
     )
     fill = draw.parameter(keys[1], "value", value, neutral=0, least=0, most=1)
-    image = draw.float_image(image)
+    image = draw.pixel_image(image)
     height, width, _ = image.shape
     side = part * min(height, width)
     place = jax.random.uniform(keys[2], (2,))
     rows, columns = covered(place[0], side, height), covered(place[1], side, width)
-    return jnp.where((rows[:, None] & columns)[..., None], fill, image).astype(image.dtype)
+    inside = (rows[:, None] & columns)[..., None]
+    return jnp.where(inside, as_pixels(fill, image.dtype), image)
 
 
 def covered(
@@ -114,12 +115,9 @@ def emboss(
     alpha_key, relief_key = jax.random.split(key)
     share = draw.parameter(alpha_key, "alpha", alpha, neutral=0, strength=strength, least=0, most=1)
     depth = draw.parameter(relief_key, "relief", relief, neutral=0, least=0)
-    return _embossed(draw.float_image(image), share, depth)
-
-
-def _embossed(image: Array, share: Array, depth: Array) -> Array:
-    height, width, channels = image.shape
-    padded = jnp.pad(single(image), [(1, 1), (1, 1), (0, 0)], mode="reflect")
+    values = single(draw.float_image(image))
+    height, width, channels = values.shape
+    padded = jnp.pad(values, [(1, 1), (1, 1), (0, 0)], mode="reflect")
     # Columns and channels become one axis: long rows are faster to add than triples.
     padded = padded.reshape(height + 2, -1)
 
@@ -130,8 +128,8 @@ def _embossed(image: Array, share: Array, depth: Array) -> Array:
     # K less the identity is antisymmetric: only differences of opposite neighbours are needed.
     diagonal = seen(1, 1) - seen(-1, -1)
     straight = seen(0, 1) - seen(0, -1) + seen(1, 0) - seen(-1, 0)
-    slope = ((1 + depth) * diagonal + depth * straight).reshape(image.shape)
-    return jnp.clip(image + share * slope, 0.0, 1.0).astype(image.dtype)
+    slope = ((1 + depth) * diagonal + depth * straight).reshape(values.shape)
+    return as_pixels(jnp.clip(values + share * slope, 0.0, 1.0), image.dtype)
 
 
 def superpixel(
@@ -183,11 +181,11 @@ def superpixel(
     chance = draw.parameter(
         own_key, "probability", probability, neutral=0, strength=strength, least=0, most=1
     )
-    image = draw.float_image(image)
-    height, width, channels = image.shape
+    values = single(draw.float_image(image))
+    height, width, channels = values.shape
     cell = _cell(height, width, segments)
     grid = (-(-height // cell[0]), -(-width // cell[1]))
-    colour = _by_cell(single(image), cell, grid)
+    colour = _by_cell(values, cell, grid)
     position = _by_cell(np.moveaxis(np.mgrid[:height, :width], 0, -1), cell, grid)
     position = jnp.asarray(position * (compactness / np.sqrt(cell[0] * cell[1])), jnp.float32)
     counts = _by_cell(np.ones((height, width, 1)), cell, grid, mode="constant")
@@ -201,7 +199,7 @@ def superpixel(
         colour = jnp.where((chosen == which) & (mean >= 0), mean, colour)
     whole = colour.reshape(channels, *cell, *grid).transpose(3, 1, 4, 2, 0)
     whole = whole.reshape(grid[0] * cell[0], grid[1] * cell[1], channels)
-    return whole[:height, :width].astype(image.dtype)
+    return as_pixels(whole[:height, :width], image.dtype)
 
 
 def _cell(height: int, width: int, segments: int) -> tuple[int, int]:

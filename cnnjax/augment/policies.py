@@ -35,17 +35,17 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
 
 from cnnjax.augment.draw import Image, Number, Scalar, one_image
 from cnnjax.augment.mixing import symmetric_beta
 from cnnjax.augment.motion import Motion, compose, move_image
-from cnnjax.ops.pixels import floats
+from cnnjax.ops.pixels import as_pixels, floats, unit
 from cnnjax.ops.stored import stored
 
 # Images (batch, height, width, channels) or signals (batch, length, channels).
-Images = Float[Array | np.ndarray, "batch *size channels"]
-NewImages = Float[Array, "batch *new_size channels"]
+Images = Num[Array | np.ndarray, "batch *size channels"]
+NewImages = Num[Array, "batch *new_size channels"]
 Labels = Int[Array | np.ndarray, " batch"] | None
 Strength = Scalar | Float[Array, " batch"]
 
@@ -59,12 +59,12 @@ def move(
     border: str = "constant",
     fill: Number = 0.0,
     strength: Scalar = 1.0,
-) -> Float[Array, "new_height new_width channels"]:
+) -> Num[Array, "new_height new_width channels"]:
     """Moves an image by several drawn motions with one resample.
 
     Args:
       key: The random key.
-      image: The image, in [0, 1].
+      image: The image.
       draws: `draw_rotate` and its like, the first to move the picture first; each is called as
         `draw(key, size, strength=strength)`.
       order: "nearest", "bilinear" or "bicubic": see `ops.resample`.
@@ -113,7 +113,7 @@ class Sequence:
 
         Args:
           key: The random key.
-          images: Floats in [0, 1]; or signals, of any amplitude.
+          images: Floats in [0, 1], or bytes, of which 255 is 1; or signals, of any amplitude.
           labels: The images' classes, or None: operations do not look at them, and of the named
             policies only `ciresan` does.
           strength: One for all images or one for each.
@@ -292,6 +292,8 @@ class AugMix:
         self, key: PRNGKeyArray, images: Images, labels: Labels = None, strength: Strength = 1.0
     ) -> NewImages:
         """Distorts a batch; see `Sequence` for the arguments."""
+        if images.dtype == np.uint8:
+            return as_pixels(self(key, unit(images), labels, strength), np.uint8)
         images, batch = floats(images, "images"), len(images)
         if images.ndim != 4:
             raise ValueError(

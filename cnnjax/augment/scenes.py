@@ -27,7 +27,7 @@ from cnnjax.augment.geometry import SMALLEST_SCALE, affine_matrix
 from cnnjax.augment.motion import Motion, compose, move_image
 from cnnjax.augment.transforms import LARGEST_CORNER, draw_perspective
 from cnnjax.augment.weather import octave_noise
-from cnnjax.ops.pixels import floats, unit
+from cnnjax.ops.pixels import as_pixels, floats, unit
 from cnnjax.ops.stored import stored
 
 Size = tuple[int, int]
@@ -194,17 +194,17 @@ def in_scene(
     >>> augment.in_scene(jax.random.key(0), jnp.ones((28, 28, 1))).shape
     (28, 28, 1)
     """
-    image = draw.float_image(image)
+    values = draw.float_image(image)
     made = compose_scene(
         key,
-        image[None],
-        mask_of(image, full=full)[None],
-        size=(image.shape[0], image.shape[1]),
+        values[None],
+        mask_of(values, full=full)[None],
+        size=(values.shape[0], values.shape[1]),
         pictures=pictures,
         randomisation=randomisation,
         strength=jnp.asarray(strength, jnp.float32),
     )
-    return made.image.astype(image.dtype)
+    return as_pixels(made.image, image.dtype)
 
 
 # Compiled as a whole also where the caller compiles nothing: piece by piece takes seven times as

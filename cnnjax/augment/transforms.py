@@ -5,8 +5,8 @@ with others and applied to masks, points and boxes by `cnnjax.augment.motion`. P
 are those of `cnnjax.augment.geometry`. A parameter that is a number is used as it is; a pair
 (low, high) is drawn from evenly.
 
-Images are floats in [0, 1] with any number of channels, and so are the results, on a canvas of the
-same size (but for `crop`).
+Images are floats in [0, 1], or bytes, of which 255 is 1, with any number of channels; the results
+are of the same type, on a canvas of the same size (but for `crop`).
 """
 
 import jax

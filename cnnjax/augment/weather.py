@@ -17,8 +17,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from cnnjax.augment.draw import Image, NewImage, Range, Scalar, between, ends, float_image
-from cnnjax.ops.pixels import single
+from cnnjax.augment.draw import (
+    Image,
+    NewImage,
+    Range,
+    Scalar,
+    between,
+    ends,
+    float_image,
+    pixel_image,
+)
+from cnnjax.ops.pixels import as_pixels, single
 
 __all__ = ["clouds", "fast_snowy_landscape", "fog", "octave_noise", "rain", "snowflakes"]
 
@@ -121,17 +130,17 @@ def octave_noise(
     return _summed(matrices, jax.random.uniform(key, (_points(matrices),)), exponent)
 
 
-def _blend(image: Image, opacity: Array, towards: Array) -> NewImage:
-    """Gives image + opacity · (towards − image), in the image's type."""
-    value = single(image)
+def _blend(value: Array, opacity: Array, towards: Array) -> Array:
+    """Gives value + opacity · (towards − value)."""
     blended = value + opacity[..., None] * (towards - value)
-    return jnp.clip(blended, 0, 1).astype(image.dtype)
+    return jnp.clip(blended, 0, 1)
 
 
 def _veil(image: Image, opacity: Array, intensity: Array) -> NewImage:
     """Blends towards a grey, but only where the grey is brighter than the picture."""
-    value = single(image)
-    return _blend(image, jnp.clip(opacity, 0, 1), jnp.maximum(intensity, value))
+    value = single(float_image(image))
+    veiled = _blend(value, jnp.clip(opacity, 0, 1), jnp.maximum(intensity, value))
+    return as_pixels(veiled, image.dtype)
 
 
 def clouds(
@@ -174,7 +183,7 @@ def clouds(
         ends("sparsity", sparsity, least=_LEAST),
         ends("exponent", exponent, least=-8, most=0),
     )
-    image = float_image(image)
+    image = pixel_image(image)
     matrices = _octaves(*image.shape[:2], None)
     units = jax.random.uniform(key, (len(ranges) + _points(matrices),))
     grey, thickest, power, slope = map(between, ranges, units)
@@ -221,7 +230,7 @@ def fog(
         ends("unevenness", unevenness, least=0, most=1),
         ends("exponent", exponent, least=-8, most=0),
     )
-    image = float_image(image)
+    image = pixel_image(image)
     matrices = _octaves(*image.shape[:2], 3)
     units = jax.random.uniform(key, (len(ranges) + _points(matrices),))
     grey, thickest, lack, slope = map(between, ranges, units)
@@ -328,7 +337,7 @@ def snowflakes(
     Reference:
       imgaug, augmenters.weather.Snowflakes; with flakes of one layer and no further blur.
     """
-    image = float_image(image)
+    image = pixel_image(image)
     flakes, _ = _falling(
         key,
         image.shape,
@@ -390,7 +399,7 @@ def rain(
         ends("opacity", opacity, least=0, most=1),
         ends("darkening", darkening, least=0, most=1),
     )
-    image = float_image(image)
+    values = single(float_image(image))
     streaks, units = _falling(
         key,
         image.shape,
@@ -401,9 +410,9 @@ def rain(
     )
     grey, thickest, loss = map(between, ranges, units)
     strength = jnp.asarray(strength, jnp.float32)
-    darker = single(image) * (1 - jnp.minimum(strength * loss, 1))
+    darker = values * (1 - jnp.minimum(strength * loss, 1))
     wet = _blend(darker, jnp.minimum(strength * thickest * streaks, 1), grey)
-    return wet.astype(image.dtype)
+    return as_pixels(wet, image.dtype)
 
 
 def fast_snowy_landscape(
@@ -456,4 +465,4 @@ def fast_snowy_landscape(
         jnp.where(changed, jnp.clip(lighter + (value - light) * share, 0, 1), value)
         for value in channels
     ]
-    return jnp.stack(snowy, axis=-1).astype(image.dtype)
+    return as_pixels(jnp.stack(snowy, axis=-1), image.dtype)

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Shaped, UInt32
+from jaxtyping import Array, DTypeLike, Float, Shaped, UInt32
 
 
 def unit(images: Shaped[Array | np.ndarray, "*shape"]) -> Float[Array, "*shape"]:
@@ -28,6 +28,30 @@ def unit(images: Shaped[Array | np.ndarray, "*shape"]) -> Float[Array, "*shape"]
     if jnp.issubdtype(images.dtype, jnp.integer):
         raise ValueError(f"pixels of type {images.dtype}: expected uint8, booleans or floats")
     return jnp.asarray(images, jnp.float32)
+
+
+def as_pixels(
+    values: Float[Array | np.ndarray, "*shape"] | float, dtype: DTypeLike
+) -> Shaped[Array, "*shape"]:
+    """Gives values in [0, 1] as pixels of a type: round(255 · v) as bytes, the value as a float.
+
+    Args:
+      values: Floats; bytes cannot hold what is outside [0, 1], which is clipped.
+      dtype: uint8, or a type of floats.
+
+    Returns:
+      The pixels.
+
+    >>> import numpy as np
+    >>> from cnnjax.ops import unit
+    >>> from cnnjax.ops.pixels import as_pixels
+    >>> pixels = as_pixels(unit(np.array([0, 7, 255], np.uint8)) / 2, np.uint8)
+    >>> pixels.tolist(), pixels.dtype
+    ([0, 4, 128], dtype('uint8'))
+    """
+    if dtype != np.uint8:
+        return jnp.asarray(values, dtype)
+    return (255 * jnp.clip(single(jnp.asarray(values)), 0, 1) + 0.5).astype(np.uint8)
 
 
 def floats(

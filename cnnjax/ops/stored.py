@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.custom_batching import custom_vmap
-from jaxtyping import Array, Float
+from jaxtyping import Array, Num
 
 
 @jax.custom_jvp
-def stored(x: Float[Array | np.ndarray, "*shape"]) -> Float[Array, "*shape"]:
+def stored(x: Num[Array | np.ndarray, "*shape"]) -> Num[Array, "*shape"]:
     """Gives x, such that whatever reads it does not compute it anew.
 
     The CPU's compiler fuses what makes a value with what reads it: an image that is read between
@@ -19,7 +19,7 @@ def stored(x: Float[Array | np.ndarray, "*shape"]) -> Float[Array, "*shape"]:
     it there, a branch that it cannot foresee does. Other backends judge better.
 
     Args:
-      x: Any floats; whole numbers, which no operation computes with, are left to the compiler.
+      x: Floats or bytes; other whole numbers are left to the compiler.
 
     Returns:
       x.
@@ -37,11 +37,15 @@ stored.defjvp(lambda primals, tangents: (stored(*primals), *tangents))
 @custom_vmap
 def _stored(x: Array | np.ndarray) -> Array:
     x = jnp.asarray(x)
-    if jax.default_backend() != "cpu" or x.size == 0 or not jnp.issubdtype(x.dtype, jnp.floating):
+    if jax.default_backend() != "cpu" or x.size == 0:
         return x
     first = x.ravel()[0]
-    # Either way it is x, told such that the compiler does not see it.
-    return jax.lax.cond(first == first, lambda x: x, lambda x: jnp.where(x == x, x, jnp.nan), x)
+    # It is x, told such that the compiler does not see it.
+    if x.dtype == np.uint8:
+        return jax.lax.cond(first.astype(jnp.int32) < 256, lambda x: x, lambda x: ~x, x)
+    if jnp.issubdtype(x.dtype, jnp.floating):
+        return jax.lax.cond(first == first, lambda x: x, lambda x: jnp.where(x == x, x, jnp.nan), x)
+    return x
 
 
 @_stored.def_vmap

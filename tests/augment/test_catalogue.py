@@ -134,12 +134,12 @@ def unchanged(name, batch):
 
 @functools.cache
 def compiled(name):
-    """The operation of keys, examples and a strength, and the shapes that it was traced for."""
+    """The operation of keys, examples and a strength, and what examples it was traced for."""
     traces = []
 
     @jax.jit
     def many(keys, batch, strength):
-        traces.append(batch.shape)
+        traces.append((batch.shape, batch.dtype))
         one = functools.partial(changing(name), strength=strength)
         return jax.vmap(one)(keys, batch)
 
@@ -244,7 +244,7 @@ def test_strength_is_traced_zero_is_the_identity_and_too_much_stays_in_range(nam
     expected = unchanged(name, batch)
     np.testing.assert_array_equal(none, expected)
     assert all(in_range(name, results) for results in (half, whole, double, overdone))
-    assert compiled(name)[1].count(batch.shape) == 1
+    assert compiled(name)[1].count((batch.shape, batch.dtype)) == 1
     assert np.any(half != whole)
     weak, strong = (np.abs(results - expected).mean() for results in (half, whole))
     assert weak > 0
@@ -282,13 +282,24 @@ def test_double_precision_keeps_its_bits_at_strength_zero(name):
         np.testing.assert_array_equal(found, unchanged(name, example))
 
 
-def test_whole_numbers_are_refused_or_moved_as_they_are(name, unchecked):
-    whole = (255 * subjects(name)[0]).astype(np.uint8)
+def test_bytes_are_as_floats_to_the_nearest_and_come_back_as_bytes(name):
+    if FOUND[name] == "signal":
+        pytest.skip("signals are of any amplitude, so that bytes do not tell theirs")
+    batch = np.round(255 * subjects(name)).astype(np.uint8)
+    floats = (batch / 255).astype(np.float32)
+    found, none = at(name, 1.0, batch), at(name, 0.0, batch)
+    assert found.dtype == np.uint8
+    assert none.tobytes() == unchanged(name, batch).tobytes()
+    np.testing.assert_allclose(found, 255 * at(name, 1.0, floats), rtol=0, atol=0.501)
+
+
+def test_other_whole_numbers_are_refused_or_moved_as_they_are(name, unchecked):
+    whole = (255 * subjects(name)[0]).astype(np.int32)
     if name in {"crop", "horizontal_flip", "vertical_flip"}:
         expected = changing(name)(KEY, whole / 255)
         np.testing.assert_allclose(changing(name)(KEY, whole) / 255, expected, atol=1e-6)
     else:
-        with pytest.raises(ValueError, match=r"of type uint8: expected floats"):
+        with pytest.raises(ValueError, match=r"of type int32: expected floats"):
             changing(name)(KEY, whole)
 
 

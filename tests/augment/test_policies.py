@@ -94,6 +94,28 @@ def test_half_precision_stays_half_precision(policy):
     assert jax.eval_shape(plain, KEY, halves, labels).dtype == jnp.float16
 
 
+def test_bytes_go_through_a_policy_as_bytes(policy):
+    _, compiled, _ = policy
+    images, labels = real()
+    images = np.round(255 * images).astype(np.uint8)
+    found = np.asarray(compiled(KEY, images, labels, 1.0)).astype(int)
+    expected = 255 * compiled(KEY, (images / 255).astype(np.float32), labels, 1.0)
+    assert compiled(KEY, images, labels, 0.0).dtype == np.uint8
+    np.testing.assert_array_equal(compiled(KEY, images, labels, 0.0), images)
+    # Each of at most three operations rounds, and none of them makes more of a difference.
+    assert np.abs(found - expected).max() < 1.6
+
+
+def test_a_distortion_takes_bytes():
+    images, labels = real(6)
+    images = np.round(255 * images).astype(np.uint8)
+    distortion = augment.build("affine_elastic")
+    found = distortion(KEY, images, labels, 0.5)
+    expected = 255 * distortion(KEY, (images / 255).astype(np.float32), labels, 0.5)
+    assert found.dtype == np.uint8
+    np.testing.assert_allclose(found, expected, rtol=0, atol=0.501)
+
+
 def test_a_distortion_is_a_policy_like_any():
     images, labels = real(6)
     distortion = augment.build("affine_elastic", alpha=(10.0, 20.0), sigma=(3.0, 4.0))
@@ -346,5 +368,5 @@ def test_whole_numbers_may_be_flipped_and_cropped_one_after_another(unchecked):
 
 def test_mixtures_of_whole_numbers_are_refused(unchecked):
     images, labels = real()
-    with pytest.raises(ValueError, match=r"^images of type uint8: expected floats"):
-        AugMix((augment.horizontal_flip,))(KEY, (255 * images).astype(np.uint8), labels)
+    with pytest.raises(ValueError, match=r"^images of type int32: expected floats"):
+        AugMix((augment.horizontal_flip,))(KEY, (255 * images).astype(np.int32), labels)

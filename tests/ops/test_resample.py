@@ -280,8 +280,21 @@ def test_unknown_options_are_refused(options, message):
         resample(jnp.ones((3, 3, 1)), jnp.zeros((2, 1, 1)), **options)
 
 
+@pytest.mark.parametrize("order", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("border", BORDERS)
+def test_bytes_are_interpolated_rounded_and_clipped(order, border):
+    draws = np.random.default_rng(0)
+    images = draws.choice([0, 3, 100, 250, 255], (3, 6, 5, 2)).astype(np.uint8)
+    coordinates = draws.uniform(-4, 9, (3, 2, 7, 8)).astype(np.float32)
+    found = resample(images, coordinates, order=order, border=border, fill=200)
+    read = resample(images.astype(np.float32), coordinates, order=order, border=border, fill=200.0)
+    assert found.dtype == np.uint8
+    assert order == "bilinear" or (read.min() < -2 and read.max() > 257)
+    np.testing.assert_allclose(found, np.clip(read, 0, 255), rtol=0, atol=0.501)
+
+
 def test_whole_numbers_are_not_interpolated():
-    with pytest.raises(ValueError, match="int32: expected floats, or order='nearest'"):
+    with pytest.raises(ValueError, match="int32: expected floats or uint8, or order='nearest'"):
         resample(jnp.ones((3, 3, 1), jnp.int32), jnp.zeros((2, 1, 1)))
 
 

@@ -8,20 +8,22 @@ from cnnjax.ops.stored import stored
 X = np.linspace(-1, 1, 24, dtype=np.float32).reshape(4, 6)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, jnp.bfloat16])
+@pytest.mark.parametrize("dtype", [np.float32, jnp.bfloat16, np.uint8])
 @pytest.mark.parametrize("shape", [(4, 6), (24,), (), (0, 3)])
 def test_the_values_are_the_same_plain_under_jit_and_under_vmap(shape, dtype):
-    x = jnp.zeros(shape, dtype) if 0 in shape else jnp.resize(X, shape).astype(dtype)
+    values = 255 * X**2 if dtype == np.uint8 else X
+    x = jnp.zeros(shape, dtype) if 0 in shape else jnp.resize(values, shape).astype(dtype)
     ways = [stored(x), jax.jit(stored)(x), *([jax.vmap(stored)(x)] if shape else [])]
     for found in ways:
         assert found.dtype == x.dtype
         np.testing.assert_array_equal(np.asarray(found, float), np.asarray(x, float))
 
 
-def test_a_batch_has_one_branch_on_the_cpu_and_none_elsewhere(monkeypatch):
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+def test_a_batch_has_one_branch_on_the_cpu_and_none_elsewhere(monkeypatch, dtype):
     def compiled():
         # A function of its own each time: jax remembers what it traced.
-        function = jax.vmap(jax.vmap(lambda row: stored(jnp.sin(row))))
+        function = jax.vmap(jax.vmap(lambda row: stored(jnp.sin(row).astype(dtype))))
         return jax.jit(function).lower(X.reshape(2, 2, 6)).compile().as_text()
 
     assert compiled().count(" conditional(") == 1
