@@ -4,7 +4,8 @@
 
 A batch of 1,024 images of 32×32×3 and batches of 32 of 224×224×3 (of which 1,024 images are 32),
 with the default ranges of `cnnjax.augment` and a draw of its own for every image. Ours are
-floats, `jax.jit(jax.vmap(operation))`, draws included. Each peer is used as its users would:
+`jax.jit(jax.vmap(operation))`, draws included, of floats and of bytes; a ratio is of the same type
+on both sides. Each peer is used as its users would:
 
 - Albumentations: one image after another in a Python loop, once as uint8 and once as float32;
 - kornia and dm_pix, augmax: whole batches, the latter two under jit and vmap;
@@ -68,7 +69,7 @@ Prepare = Callable[[int], Call]
 """From a side to a call that distorts a batch of images of that side."""
 
 
-def batch(side: int):
+def batch(side: int, dtype: str = "float32"):
     """Made-up smooth pictures, since compression and equalising depend on what they show."""
     import numpy as np
 
@@ -77,18 +78,19 @@ def batch(side: int):
     place = np.linspace(0, 3, side, dtype=np.float32)
     weights = np.maximum(0, 1 - np.abs(place[:, None] - np.arange(4, dtype=np.float32)))
     smooth = np.einsum("iy,byxc,jx->bijc", weights, coarse, weights, optimize=True)
-    return np.clip(smooth + draws.normal(0, 0.05, smooth.shape), 0, 1).astype(np.float32)
+    images = np.clip(smooth + draws.normal(0, 0.05, smooth.shape), 0, 1)
+    return np.round(255 * images).astype(dtype) if dtype == "uint8" else images.astype(dtype)
 
 
-def jitted(operation: Callable, side: int) -> Call:
+def jitted(operation: Callable, side: int, dtype: str = "float32") -> Call:
     """An operation of (key, image), for a batch of images, compiled."""
-    return batchwise(lambda keys, images: _jax().vmap(operation)(keys, images), side)
+    return batchwise(lambda keys, images: _jax().vmap(operation)(keys, images), side, dtype)
 
 
-def batchwise(operation: Callable, side: int) -> Call:
+def batchwise(operation: Callable, side: int, dtype: str = "float32") -> Call:
     """An operation of (keys, images), compiled."""
     jax = _jax()
-    images, key = jax.device_put(batch(side)), jax.random.key(0)
+    images, key = jax.device_put(batch(side, dtype)), jax.random.key(0)
     work = jax.jit(lambda key, images: operation(jax.random.split(key, len(images)), images))
     return functools.partial(work, key, images)
 
@@ -99,8 +101,8 @@ def _jax():
     return jax
 
 
-def ours() -> Mapping[str, Prepare]:
-    """Everything in the catalogue."""
+def ours(dtype: str) -> Mapping[str, Prepare]:
+    """Everything in the catalogue that takes images of a given type."""
     platform.configure()
     import jax
     import jax.numpy as jnp
@@ -117,15 +119,20 @@ def ours() -> Mapping[str, Prepare]:
     )
     one_image = {name: getattr(augment, name) for name in IMAGE_OPERATIONS.split()}
     one_image["affine"] = functools.partial(augment.move, draws=affine)
-    found = {name: functools.partial(jitted, operation) for name, operation in one_image.items()}
+    found = {
+        name: functools.partial(jitted, operation, dtype=dtype)
+        for name, operation in one_image.items()
+    }
     found["crop"] = lambda side: jitted(
-        functools.partial(augment.crop, new_size=(side * 7 // 8,) * 2), side
+        functools.partial(augment.crop, new_size=(side * 7 // 8,) * 2), side, dtype
     )
 
     def policy(name: str, side: int) -> Call:
         distort = augment.build(name)
         return batchwise(
-            lambda keys, images: distort(keys[0], images, jnp.zeros(len(images), jnp.int32)), side
+            lambda keys, images: distort(keys[0], images, jnp.zeros(len(images), jnp.int32)),
+            side,
+            dtype,
         )
 
     def scenes_with_truth(side: int) -> Call:
@@ -152,6 +159,8 @@ def ours() -> Mapping[str, Prepare]:
 
     for name in ("standard", "randaugment", "trivialaugment", "augmix"):
         found[name] = functools.partial(policy, name)
+    if dtype == "uint8":
+        return found
     found["scenes"] = scenes_with_truth
     for mix in (augment.mixup, augment.cutmix):
         found[mix.__name__] = functools.partial(mixing, mix)
@@ -166,7 +175,6 @@ def albumentations(dtype: str) -> Mapping[str, Prepare]:
 
     os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # it would ask the network for a newer one
     import albumentations as A
-    import numpy as np
 
     slant, fifth = math.degrees(math.atan(0.2)), (-0.1, 0.1)
 
@@ -224,9 +232,7 @@ def albumentations(dtype: str) -> Mapping[str, Prepare]:
     }
 
     def prepare(transform: A.BasicTransform, side: int) -> Call:
-        images = batch(side)
-        if dtype == "uint8":
-            images = np.round(255 * images).astype(np.uint8)
+        images = batch(side, dtype)
 
         def call() -> None:
             for image in images:
@@ -585,7 +591,8 @@ def augmax() -> Mapping[str, Prepare]:
 
 
 LIBRARIES: dict[str, Callable[[], Mapping[str, Prepare]]] = {
-    "cnnjax": ours,
+    "cnnjax": functools.partial(ours, "float32"),
+    "cnnjax uint8": functools.partial(ours, "uint8"),
     "Albumentations uint8": functools.partial(albumentations, "uint8"),
     "Albumentations float": functools.partial(albumentations, "float32"),
     "kornia": kornia,
@@ -593,7 +600,8 @@ LIBRARIES: dict[str, Callable[[], Mapping[str, Prepare]]] = {
     "dm_pix": dm_pix,
     "augmax": augmax,
 }
-"""By name: what each can do. Ours comes first."""
+"""By name: what each can do. Ours come first."""
+OURS = ("cnnjax", "cnnjax uint8")
 
 
 def serve(library: str) -> None:
@@ -661,19 +669,26 @@ Found = dict[str, dict[int, dict[str, list[float]]]]
 
 
 def ratios(told: dict[str, list[float]], peer: str) -> list[float]:
-    """Ours to a peer's, round by round."""
-    return [ours / theirs for ours, theirs in zip(told["cnnjax"], told[peer], strict=True)]
+    """Ours to a peer's of the same type, round by round."""
+    same = OURS["uint8" in peer]
+    return [ours / theirs for ours, theirs in zip(told[same], told[peer], strict=True)]
 
 
 def tables(found: Found, peers: list[str]) -> str:
     """The table of medians, in Markdown, and a line for each place where we are behind."""
-    heads = ["operation", *(f"images/s, {side}²" for side in IMAGES), *peers]
+    speeds = [f"{own.replace('cnnjax', 'images/s')}, {side}²" for own in OURS for side in IMAGES]
+    heads = ["operation", *speeds, *peers]
     lines, behind = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"], []
     for name, sides in found.items():
-        cells = [f"{statistics.median(told['cnnjax']):,.0f}" for told in sides.values()]
+        cells = [
+            f"{statistics.median(told[own]):,.0f}" if own in told else "–"
+            for own in OURS
+            for told in sides.values()
+        ]
         for peer in peers:
             pairs = {side: ratios(told, peer) for side, told in sides.items() if peer in told}
-            cells.append(" / ".join(f"{statistics.median(each):.2g}" for each in pairs.values()))
+            medians = [f"{statistics.median(each):.2g}" for each in pairs.values()]
+            cells.append(" / ".join(medians) or "–")
             behind += [
                 f"behind {peer}: {name}, {side}×{side}, {statistics.median(each):.2f} "
                 f"({min(each):.2f}–{max(each):.2f})"
@@ -702,7 +717,9 @@ def main(_: list[str]) -> None:
         return serve(_SERVE.value)
     start, servers = time.perf_counter(), [Server(library) for library in LIBRARIES]
     names = [name for name in servers[0].operations if not _ONLY.value or name in _ONLY.value]
-    peers = [server.library for server in servers[1:] if server.operations]
+    peers = [
+        server.library for server in servers if server.operations and server.library not in OURS
+    ]
     out = pathlib.Path(_OUT.value)
     out.mkdir(parents=True, exist_ok=True)
     found: Found = {}

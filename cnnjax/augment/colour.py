@@ -114,8 +114,9 @@ def contrast(
     # value of the result.
     height, width, channels = values.shape
     shares = LUMA if channels == 3 else (1 / channels,) * channels
-    weights = np.tile(np.asarray(shares, np.float32), width) / (height * width)
-    rows = values.reshape(height, -1).astype(jnp.float32)
+    white = 255 if image.dtype == np.uint8 else 1
+    weights = np.tile(np.asarray(shares, np.float32), width) / (height * width * white)
+    rows = jnp.asarray(image).reshape(height, -1).astype(jnp.float32)
     one_row = lax.optimization_barrier(jnp.sum(rows, axis=0))
     mean_grey = jnp.dot(one_row, weights, precision="highest").astype(values.dtype)
     return _result(image, f == 1, _stretched(values, mean_grey, f))
@@ -164,9 +165,11 @@ def invert(
     Raises:
       ValueError: `probability` is not a number in [0, 1].
     """
-    values = draw.float_image(image)
+    image = draw.pixel_image(image)
     draw.check_probability(probability)
-    return _result(image, jax.random.uniform(key) >= probability * strength, 1 - values)
+    white = as_pixels(1.0, image.dtype)
+    happens = jax.random.uniform(key) < probability * strength
+    return jnp.where(happens, jnp.clip(white - image, 0, white), image)
 
 
 def hue(
@@ -315,7 +318,10 @@ def posterise(
     image = draw.pixel_image(image)
     kept = draw.parameter(key, "bits", bits, neutral=8, strength=strength, least=1, most=8)
     dropped = whole(8 - jnp.round(kept))
-    return _result(image, dropped == 0, (_levels(image) >> dropped << dropped) / 255)
+    levels = _levels(image) >> dropped << dropped
+    if image.dtype == np.uint8:
+        return levels.astype(np.uint8)
+    return _result(image, dropped == 0, levels / 255)
 
 
 def solarise(
