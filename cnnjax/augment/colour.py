@@ -42,7 +42,8 @@ def sharpen(
     """
     values = draw.float_image(image)
     a = draw.parameter(key, "amount", amount, neutral=0, strength=strength, least=-1)
-    padded = jnp.pad(values, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    rim = ((1, 1), (1, 1), (0, 0))
+    padded = draw.float_image(jnp.pad(image, rim, mode="edge"))  # bytes are faster to pad
     rows = padded[:-2] + padded[1:-1] + padded[2:]
     box = rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]
     blurred = (box + 4 * values) / 13
