@@ -54,8 +54,8 @@ def gaussian_blur(
     (5, 4, 3)
     """
     high = draw.ends("sigma", sigma, least=0)[1]
-    deviation = draw.parameter(key, "sigma", sigma, neutral=0.0, strength=strength)
-    deviation = jnp.clip(deviation, SMALLEST, max(high, SMALLEST))
+    deviation = draw.parameter(key, "sigma", sigma, neutral=0, strength=strength, most=high)
+    deviation = jnp.maximum(deviation, SMALLEST)
     radius = int(TRUNCATE * high + 0.5)
     distance = np.arange(-radius, radius + 1)
     weights = jnp.exp(-0.5 * (distance / deviation) ** 2)
@@ -94,8 +94,7 @@ def motion_blur(
     """
     high = draw.ends("length", length, least=0)[1]
     length_key, angle_key = jax.random.split(key)
-    distance = draw.parameter(length_key, "length", length, neutral=0.0, strength=strength)
-    distance = jnp.clip(distance, 0.0, high)
+    distance = draw.parameter(length_key, "length", length, neutral=0, strength=strength, most=high)
     turn = jnp.deg2rad(draw.parameter(angle_key, "angle", angle, neutral=0.0))
     points = math.ceil(POINTS_PER_PIXEL * max(1.0, high))
     along = distance * ((np.arange(points) + 0.5) / points - 0.5).astype(np.float32)
@@ -108,8 +107,9 @@ def motion_blur(
     return _correlate(draw.pixel_image(image), weights.astype(jnp.float32))
 
 
+@jax.jit  # its branch would be compiled anew for each call that is not compiled itself
 def _correlate_separably(image: Array, weights: Array) -> Array:
-    """Correlates every channel with the same odd window along both axes."""
+    """Correlates every channel with the same odd window along both axes, and clips in between."""
     height, width, channels = image.shape
     count = len(weights)
     # Columns and channels become one axis: long rows are faster to add than triples.

@@ -40,6 +40,7 @@ def sharpen(
     Raises:
       ValueError: `amount` is not a number or a pair (low, high), or falls below −1.
     """
+    image = draw.pixel_image(image)
     values = draw.float_image(image)
     a = draw.parameter(key, "amount", amount, neutral=0, strength=strength, least=-1)
     rim = ((1, 1), (1, 1), (0, 0))
@@ -81,6 +82,7 @@ def brighten(
     >>> brighten(jax.random.key(0), jnp.full((1, 2, 1), 0.25), offset=0.5).ravel().tolist()
     [0.75, 0.75]
     """
+    image = draw.pixel_image(image)
     values = draw.float_image(image)
     b = draw.parameter(key, "offset", offset, neutral=0, strength=strength)
     # A key that costs nothing where the factor is a number, and is not drawn.
@@ -108,6 +110,7 @@ def contrast(
     Raises:
       ValueError: `factor` is not a number or a pair (low, high), or is negative.
     """
+    image = draw.pixel_image(image)
     values = draw.float_image(image)
     f = draw.parameter(key, "factor", factor, neutral=1, strength=strength, least=0)
     # Two and a half times as fast as a mean over pixels: rows are added up side by side, and the
@@ -117,7 +120,7 @@ def contrast(
     shares = LUMA if channels == 3 else (1 / channels,) * channels
     white = 255 if image.dtype == np.uint8 else 1
     weights = np.tile(np.asarray(shares, np.float32), width) / (height * width * white)
-    rows = jnp.asarray(image).reshape(height, -1).astype(jnp.float32)
+    rows = image.reshape(height, -1).astype(jnp.float32)
     one_row = lax.optimization_barrier(jnp.sum(rows, axis=0))
     mean_grey = jnp.dot(one_row, weights, precision="highest").astype(values.dtype)
     return _result(image, f == 1, _stretched(values, mean_grey, f))
@@ -141,6 +144,7 @@ def gamma_contrast(
     Raises:
       ValueError: `gamma` is not a number or a pair (low, high), or is negative.
     """
+    image = draw.pixel_image(image)
     values = draw.float_image(image)
     g = draw.parameter(key, "gamma", gamma, neutral=1, strength=strength, least=0)
     # Five times as fast as a power, which tests for many cases, and as exact in [0, 1]. 0⁰ is 1,
@@ -196,10 +200,11 @@ def hue(
     Reference:
       Smith: Color gamut transform pairs. SIGGRAPH 1978.
     """
+    image = draw.pixel_image(image)
     values = draw.float_image(image)
     angle = draw.parameter(key, "degrees", degrees, neutral=0, strength=strength)
     if values.shape[-1] != 3:
-        return jnp.asarray(image)
+        return image
     red, green, blue = values[..., 0], values[..., 1], values[..., 2]
     value = jnp.maximum(jnp.maximum(red, green), blue)
     chroma = value - jnp.minimum(jnp.minimum(red, green), blue)
@@ -238,10 +243,11 @@ def saturation(
     Raises:
       ValueError: `factor` is not a number or a pair (low, high), or is negative.
     """
+    image = draw.pixel_image(image)
     values = draw.float_image(image)
     f = draw.parameter(key, "factor", factor, neutral=1, strength=strength, least=0)
     if values.shape[-1] != 3:
-        return jnp.asarray(image)
+        return image
     return _result(image, f == 1, _stretched(values, _grey(values), f))
 
 
@@ -288,10 +294,11 @@ def grey(
     Raises:
       ValueError: `amount` is not a number or a pair (low, high) in [0, 1].
     """
+    image = draw.pixel_image(image)
     values = draw.float_image(image)
     a = draw.parameter(key, "amount", amount, neutral=0, strength=strength, least=0, most=1)
     if values.shape[-1] != 3:
-        return jnp.asarray(image)
+        return image
     return _result(image, a == 0, _stretched(values, _grey(values), 1 - a))
 
 
@@ -344,6 +351,7 @@ def solarise(
     Raises:
       ValueError: `threshold` is not a number or a pair (low, high) in [0, 1].
     """
+    image = draw.pixel_image(image)
     values = draw.float_image(image)
     t = draw.parameter(key, "threshold", threshold, neutral=1, strength=strength, least=0, most=1)
     return _result(image, t == 1, jnp.where(values < t, values, 1 - values))
@@ -369,6 +377,7 @@ def autocontrast(
     Raises:
       ValueError: `amount` is not a number or a pair (low, high) in [0, 1].
     """
+    image = draw.pixel_image(image)
     values = draw.float_image(image)
     lowest, highest = _extremes(values)
     span = highest - lowest

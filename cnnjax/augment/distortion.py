@@ -20,6 +20,7 @@ from cnnjax.augment.elastic import displacement_field
 from cnnjax.augment.geometry import SMALLEST_SCALE, affine_matrix
 from cnnjax.augment.motion import Motion, move_image
 from cnnjax.errors import UserError
+from cnnjax.ops.pixels import floats
 
 
 class Draw(NamedTuple):
@@ -181,8 +182,8 @@ class Distortion:
           The distorted images.
 
         Raises:
-          ValueError: `images` are neither images nor signals, the policy turns or shears signals,
-            or it has `gentle_labels` and there are no labels.
+          ValueError: `images` are neither images nor signals of floats, the policy turns or shears
+            signals, or it has `gentle_labels` and there are no labels.
         """
         if labels is None:
             if self.gentle_labels:
@@ -190,7 +191,7 @@ class Distortion:
             labels = jnp.zeros(len(images), jnp.int32)
         if images.ndim == 3:
             self._check_signal()
-            return self(key, images[:, None], labels, strength)[:, 0]
+            return self(key, floats(images, "signals")[:, None], labels, strength)[:, 0]
         if images.ndim != 4:
             raise ValueError(
                 f"images of shape {images.shape}: expected (batch, height, width, channels) or "

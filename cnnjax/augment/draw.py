@@ -5,7 +5,7 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray, Shaped, UInt8
+from jaxtyping import Array, DTypeLike, Float, PRNGKeyArray, Shaped, UInt8
 
 from cnnjax.ops.pixels import floats, unit
 
@@ -52,7 +52,9 @@ def pixel_image(values: Shaped[Array | np.ndarray, "*shape"]) -> NewImage:
       ValueError: It has other axes, or is of another type.
     """
     image = one_image(values)
-    return image if image.dtype == np.uint8 else floats(image)
+    if image.dtype != np.uint8 and not jnp.issubdtype(image.dtype, jnp.floating):
+        raise ValueError(f"image of type {image.dtype}: expected floats in [0, 1], or uint8")
+    return image
 
 
 def float_image(
@@ -208,6 +210,25 @@ def check_probability(probability: Number) -> None:
     number = isinstance(probability, int | float | np.number)
     if not (number and 0 <= probability <= 1):
         raise ValueError(f"probability={probability!r}: expected a number within [0, 1]")
+
+
+def fill_of(fill: Number, dtype: DTypeLike) -> Number:
+    """Gives a `fill` on the scale of a type of pixels.
+
+    Args:
+      fill: A number within [0, 1].
+      dtype: Floats, or whole numbers, whose largest is 1; halves are rounded up.
+
+    Returns:
+      The number, for floats as it is.
+
+    >>> import numpy as np
+    >>> fill_of(0.3, np.float32), fill_of(0.3, np.uint8)
+    (0.3, 77)
+    """
+    if not jnp.issubdtype(dtype, jnp.integer):
+        return fill
+    return math.floor(fill * jnp.iinfo(dtype).max + 0.5)
 
 
 def check_fill(fill: Scalar) -> None:

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num, Shaped
 
-from cnnjax.augment.draw import Image, Number, check_fill, check_size, pixel_image
+from cnnjax.augment.draw import Image, Number, check_fill, check_size, fill_of, pixel_image
 from cnnjax.ops.resample import resample
 
 Points = Num[Array | np.ndarray, "count 2"]
@@ -135,10 +135,10 @@ def move_image(
     image = pixel_image(image)
     _check_size("image", image.shape[:2], motion)
     check_fill(fill)
-    of_bytes = image.dtype == np.uint8
-    outside = round(255 * fill) if of_bytes else fill
+    outside = fill_of(fill, image.dtype)
     result = resample(image, _sources(motion), order=order, border=border, fill=outside)
-    return jnp.clip(result, 0, 1) if order == "bicubic" and not of_bytes else result
+    # What becomes bytes is clipped there.
+    return jnp.clip(result, 0, 1) if order == "bicubic" and result.dtype != np.uint8 else result
 
 
 def move_mask(

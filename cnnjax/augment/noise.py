@@ -42,6 +42,7 @@ def additive_gaussian_noise(
     sigma = draw.parameter(own_key, "deviation", deviation, neutral=0, strength=strength, least=0)
     # The drawing is what takes the time, so that every number drawn serves two values, half of its
     # bits each; in long rows, since of three channels only three could be drawn at once.
+    image = draw.pixel_image(image)
     values = draw.float_image(image).reshape(-1)
     half = -(-values.size // 2)
     bits = jax.random.bits(noise_key, (half,), jnp.uint32)
@@ -229,6 +230,7 @@ def jpeg(
         key, "quality", quality, neutral=100, strength=strength, least=1, most=100
     )
     whole = jnp.round(drawn).astype(jnp.int32)
+    image = draw.pixel_image(image)
     levels = jnp.round(255 * draw.float_image(image).astype(jnp.float32))
     colour = image.shape[-1] == 3
     if colour:

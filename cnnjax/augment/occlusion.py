@@ -35,7 +35,7 @@ def cutout(
       fraction: Side of the square as a part of the image's shorter side, between 0 and 1.
       value: What it is filled with, in every channel, between 0 and 1. The paper's is the mean of
         the data.
-      strength: Factor on the fraction, at least 0; may be traced.
+      strength: Factor on the fraction, at least 0, which ends at 1; may be traced.
 
     Returns:
       The image with the square, in [0, 1]. For fraction 0 it is the image, bit for bit.
@@ -115,6 +115,7 @@ def emboss(
     alpha_key, relief_key = jax.random.split(key)
     share = draw.parameter(alpha_key, "alpha", alpha, neutral=0, strength=strength, least=0, most=1)
     depth = draw.parameter(relief_key, "relief", relief, neutral=0, least=0)
+    image = draw.pixel_image(image)
     values = single(draw.float_image(image))
     height, width, channels = values.shape
     # Bytes are faster to pad.
@@ -183,6 +184,7 @@ def superpixel(
     chance = draw.parameter(
         own_key, "probability", probability, neutral=0, strength=strength, least=0, most=1
     )
+    image = draw.pixel_image(image)
     values = single(draw.float_image(image))
     height, width, channels = values.shape
     cell = _cell(height, width, segments)

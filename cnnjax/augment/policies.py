@@ -145,7 +145,7 @@ class OneOf:
 
         The batch is filled up to a multiple of the number of operations, so that all shares are
         equal, shuffled, cut and, distorted, put in order again. An operation that changes the size
-        is a ValueError.
+        or the type is a ValueError.
         """
         batch, count = len(images), len(self.operations)
         shuffle_key, *keys = _keys(key, self.operations, more=1)
@@ -164,6 +164,11 @@ class OneOf:
                 raise ValueError(
                     f"{_name(operation)} makes {part.shape[1:]} of {images.shape[1:]}: expected "
                     "the same size of every operation that an image may get instead of another"
+                )
+            if part.dtype != images.dtype:
+                raise ValueError(
+                    f"{_name(operation)} makes {part.dtype} of {images.dtype}: expected the same "
+                    "type of every operation that an image may get instead of another"
                 )
         return jnp.concatenate(parts)[jnp.argsort(order)[:batch]]
 

@@ -194,6 +194,7 @@ def in_scene(
     >>> augment.in_scene(jax.random.key(0), jnp.ones((28, 28, 1))).shape
     (28, 28, 1)
     """
+    image = draw.pixel_image(image)
     values = draw.float_image(image)
     made = compose_scene(
         key,
@@ -309,7 +310,7 @@ def _numbers(key: Array, *shapes: tuple[int, ...]) -> list[Array]:
 
 
 def _parameter(u: Array, value: Range, neutral: Number, strength: Array) -> Array:
-    """As `draw.parameter`, of a number already drawn."""
+    """As `draw.parameter` without bounds, of a number already drawn."""
     return neutral + strength * (draw.between(value, u) - neutral)
 
 

@@ -86,10 +86,11 @@ def shift(
     Raises:
       ValueError: `fraction` is outside [−1, 1].
     """
+    # Without bounds: a strength above 1 turns what is circular more than once.
+    ends("fraction", fraction, least=-1, most=1)
     signal = float_signal(signal)
     length = len(signal)
-    share = parameter(key, "fraction", fraction, neutral=0, strength=strength, least=-1, most=1)
-    distance = length * share
+    distance = length * parameter(key, "fraction", fraction, neutral=0, strength=strength)
     position = jnp.arange(length, dtype=jnp.float32) - distance
     if not circular:
         return _read(signal, position).astype(signal.dtype)
@@ -156,7 +157,8 @@ def pitch(
       semitones: Twelfths of an octave, in [−24, 24]; positive is higher. 0 changes nothing.
       window: W, a multiple of 4 and at least 8; it should hold several periods of the lowest
         frequency. None takes the power of two at or below a quarter of the length, in [16, 2048].
-      strength: Factor on the semitones, at least 0; may be traced. 0 gives the signal back exactly.
+      strength: Factor on the semitones, at least 0, which end at ±24; may be traced. 0 gives the
+        signal back exactly.
 
     Returns:
       The signal with its frequencies multiplied by r, of the same length.

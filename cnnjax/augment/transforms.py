@@ -726,9 +726,7 @@ def crop(
     # The same bits as by the motion, without a resample: thirty times faster.
     rims = [(padding, padding), (padding, padding), (0, 0)]
     image = jnp.asarray(image)
-    whole = jnp.issubdtype(image.dtype, jnp.integer)
-    outside = round(fill * jnp.iinfo(image.dtype).max) if whole else fill
-    larger = padded(image, rims, border=border, fill=outside)
+    larger = padded(image, rims, border=border, fill=draw.fill_of(fill, image.dtype))
     return jax.lax.dynamic_slice(larger, (y, x, jnp.int32(0)), (*new_size, image.shape[2]))
 
 

@@ -399,6 +399,7 @@ def rain(
         ends("opacity", opacity, least=0, most=1),
         ends("darkening", darkening, least=0, most=1),
     )
+    image = pixel_image(image)
     values = single(float_image(image))
     streaks, units = _falling(
         key,
@@ -454,6 +455,7 @@ def fast_snowy_landscape(
     below, drawn = map(between, ranges, jax.random.uniform(key, (2,)))
     multiplier = jnp.maximum(1 + jnp.asarray(strength, jnp.float32) * (drawn - 1), 0)
     # Channel by channel: what they share is worked out once, twice as fast on the CPU.
+    image = pixel_image(image)
     channels = jnp.moveaxis(single(float_image(image)), -1, 0)
     light = (functools.reduce(jnp.maximum, channels) + functools.reduce(jnp.minimum, channels)) / 2
     lighter = jnp.minimum(light * multiplier, 1)

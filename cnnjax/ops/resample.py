@@ -20,7 +20,7 @@ import numpy as np
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Float, Shaped
 
-from cnnjax.ops.pixels import whole
+from cnnjax.ops.pixels import floats, whole
 
 Images = Float[Array | np.ndarray, "*batch height width channels"]
 AnyImages = Shaped[Array | np.ndarray, "*batch height width channels"]
@@ -28,7 +28,7 @@ Coordinates = Float[Array | np.ndarray, "*#batch 2 new_height new_width"]
 Matrices = Float[Array | np.ndarray, "*batch 2 3"]
 
 # What numpy.pad calls the four continuations, and how many pixels of each are laid around an image
-# so that no pixel that is fetched needs a test.
+# so that no pixel that is interpolated needs a test.
 _PADDING = {"constant": "constant", "edge": "edge", "reflect": "symmetric", "wrap": "wrap"}
 _RIM = {"bilinear": 1, "bicubic": 3}
 
@@ -51,8 +51,7 @@ def resample(
     rounded, and clipped to 0..255; they take a third less time than floats on large images, of
     which a CPU waits for the memory.
 
-    - order "nearest": w(t) = 1 for −½ < t ≤ ½; halves go down and to the right. Any dtype. A pixel
-      at the border that is not finite makes NaN of what is "constant" beyond it.
+    - order "nearest": w(t) = 1 for −½ < t ≤ ½; halves go down and to the right. Any dtype.
     - order "bilinear": w(t) = max(0, 1 − |t|).
     - order "bicubic": Keys' w with a = −½: 1.5·|t|³ − 2.5·t² + 1 up to |t| = 1, then
       −0.5·|t|³ + 2.5·t² − 4·|t| + 2 up to 2. It is sharper, and may leave the range of the values.
@@ -191,11 +190,14 @@ def _nearest(images: Array, positions: Array, border: str, fill: float | int) ->
     result = pixels.at[index].get(mode="promise_in_bounds")
     if border != "constant":
         return result
-    # Sums of products with 0 and 1: of a choice the compiler makes a branch around the fetching,
-    # which takes up to twice as long.
     outside = jnp.minimum(jnp.abs(y - row) + jnp.abs(x - column), 1)[..., None]
+    around = jnp.asarray(fill, result.dtype)
+    if jnp.issubdtype(result.dtype, jnp.inexact):  # which need not be finite
+        return jnp.where(outside == 1, around, result)
+    # Products with 0 and 1: of a choice the compiler makes a branch around the fetching, which
+    # takes up to three times as long.
     inside, outside = (1 - outside).astype(result.dtype), outside.astype(result.dtype)
-    return inside * result + outside * jnp.asarray(fill, result.dtype)
+    return inside * result + outside * around
 
 
 def _interpolated(
@@ -224,7 +226,7 @@ def _interpolated(
         # Converted here, so that what is waited for, the memory, holds bytes.
         return [tap.astype(computed) for tap in taps]
 
-    def stored(result: Array) -> Array:
+    def rounded(result: Array) -> Array:
         return (result + 0.5).astype(np.uint8) if of_bytes else result
 
     top = jnp.minimum(jnp.floor(y), height + before + after - 2)
@@ -238,14 +240,14 @@ def _interpolated(
         a, b, c, d = fetch(top, left, (0, column, row, row + column))
         upper = a + right * (b - a)
         lower = c + right * (d - c)
-        return stored(upper + down * (lower - upper))
+        return rounded(upper + down * (lower - upper))
 
     offsets = [i * row + j * column for i in range(-1, 3) for j in range(-1, 3)]
     taps = fetch(top, left, offsets)
     across = _keys(right)
     lines = [_weighted(across, taps[i : i + 4]) for i in (0, 4, 8, 12)]
     result = _weighted(_keys(down), lines)
-    return stored(jnp.clip(result, 0, 255) if of_bytes else result)
+    return rounded(jnp.clip(result, 0, 255) if of_bytes else result)
 
 
 def _weighted(weights: Sequence[Array], values: Sequence[Array]) -> Array:
@@ -330,6 +332,9 @@ def warp(
     Returns:
       The moved images; a map that is exactly the identity gives its image back bit for bit.
 
+    Raises:
+      ValueError: The images are not of floats, or the maps are no 2 × 3 matrices.
+
     >>> import jax.numpy as jnp
     >>> from cnnjax.ops import warp
     >>> image = jnp.array([[1.0, 2.0, 3.0]])[..., None]
@@ -338,4 +343,4 @@ def warp(
     [2.0, 3.0, 0.0]
     """
     height, width = images.shape[-3:-1]
-    return resample(images, affine_coordinates(matrices, (height, width)))
+    return resample(floats(images, "images"), affine_coordinates(matrices, (height, width)))

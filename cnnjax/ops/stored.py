@@ -37,8 +37,11 @@ stored.defjvp(lambda primals, tangents: (stored(*primals), *tangents))
 @custom_vmap
 def _stored(x: Array | np.ndarray) -> Array:
     x = jnp.asarray(x)
-    if jax.default_backend() != "cpu" or x.size == 0:
-        return x
+    return x if jax.default_backend() != "cpu" or x.size == 0 else _through_a_branch(x)
+
+
+@jax.jit  # a branch would be compiled anew for each call that is not compiled itself
+def _through_a_branch(x: Array) -> Array:
     first = x.ravel()[0]
     # It is x, told such that the compiler does not see it.
     if x.dtype == np.uint8:

@@ -93,9 +93,10 @@ class Checkpoints:
             _check(folder)
             kept = self._orbax.restore(folder / _STATE, args=ocp.args.StandardRestore(abstract))
         except Exception as error:  # which Orbax raises plain for a part of what it cannot read
+            words = str(error).partition("\n")[0] or type(error).__name__
             raise UserError(
-                f"{folder}: the checkpoint cannot be read "
-                f"({str(error).splitlines()[0]}); delete it to train this group again"
+                f"{folder}: the checkpoint cannot be read ({words}); delete it to train this group "
+                "again"
             ) from error
         return jax.device_get(kept)
 
@@ -116,6 +117,8 @@ def _check(checkpoint: pathlib.Path) -> None:
     Orbax reads what a disk has changed as other numbers, and where a part is missing it closes its
     event loop while other parts are still being read, which print tracebacks of their own.
     """
+    if not (checkpoint / _SUMS).exists():
+        raise ValueError(f"{_SUMS} is missing")
     written, found = json.loads((checkpoint / _SUMS).read_text()), _sums(checkpoint / _STATE)
     for name, total in written.items():
         if name not in found:

@@ -293,13 +293,19 @@ def test_bytes_are_as_floats_to_the_nearest_and_come_back_as_bytes(name):
     np.testing.assert_allclose(found, 255 * at(name, 1.0, floats), rtol=0, atol=0.501)
 
 
+def test_numpys_doubles_are_taken_without_a_warning(name):
+    example = subjects(name, dtype=np.float64)[0]
+    found = jax.eval_shape(lambda key: changing(name)(key, example), KEY)
+    assert found.dtype == np.float32
+
+
 def test_other_whole_numbers_are_refused_or_moved_as_they_are(name, unchecked):
     whole = (255 * subjects(name)[0]).astype(np.int32)
     if name in {"crop", "horizontal_flip", "vertical_flip"}:
         expected = changing(name)(KEY, whole / 255)
         np.testing.assert_allclose(changing(name)(KEY, whole) / 255, expected, atol=1e-6)
     else:
-        with pytest.raises(ValueError, match=r"of type int32: expected floats"):
+        with pytest.raises(ValueError, match=r"of type int32: expected floats( in \[0, 1\], or|;)"):
             changing(name)(KEY, whole)
 
 

@@ -116,6 +116,37 @@ def test_a_distortion_takes_bytes():
     np.testing.assert_allclose(found, expected, rtol=0, atol=0.501)
 
 
+def test_bytes_are_no_signals_to_a_distortion(unchecked):
+    planes = np.zeros((4, 9, 12), np.uint8)
+    with pytest.raises(ValueError, match="signals of type uint8: expected floats"):
+        augment.Distortion(translation=2.0)(KEY, planes)
+
+
+def test_operations_of_which_one_changes_the_type_are_refused():
+    def as_floats(key, image, *, strength=1.0):
+        return image / 255
+
+    images = np.zeros((4, 9, 12, 1), np.uint8)
+    with pytest.raises(
+        ValueError, match="as_floats makes float32 of uint8: expected the same type"
+    ):
+        OneOf((as_floats, augment.invert))(KEY, images)
+
+
+@pytest.mark.parametrize(
+    "work",
+    [augment.gaussian_blur, Sequence((augment.horizontal_flip, augment.vertical_flip))],
+    ids=["one operation", "a sequence"],
+)
+def test_called_plainly_a_second_time_nothing_is_compiled(work, compilations):
+    images, _ = real()
+    subject = images if isinstance(work, Sequence) else images[0]
+    work(KEY, subject)
+    compilations.clear()
+    work(jax.random.key(1), subject)
+    assert not compilations
+
+
 def test_a_distortion_is_a_policy_like_any():
     images, labels = real(6)
     distortion = augment.build("affine_elastic", alpha=(10.0, 20.0), sigma=(3.0, 4.0))

@@ -83,6 +83,12 @@ def test_gain_is_in_decibels(decibels):
     np.testing.assert_allclose(signals.gain(KEY, wave(), decibels=decibels), expected, rtol=1e-5)
 
 
+def test_a_circle_turns_more_than_once_above_strength_1():
+    signal = np.arange(8.0, dtype=np.float32)[:, None]
+    turned = signals.shift(KEY, signal, fraction=0.75, circular=True, strength=2.0)
+    np.testing.assert_allclose(turned, np.roll(signal, 4, axis=0))
+
+
 @pytest.mark.parametrize("fraction", [-1.0, -0.5, 0.1, 0.255, 1.0])
 @pytest.mark.parametrize("circular", [False, True])
 def test_shift_is_scipys(fraction, circular):

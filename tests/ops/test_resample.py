@@ -293,6 +293,22 @@ def test_bytes_are_interpolated_rounded_and_clipped(order, border):
     np.testing.assert_allclose(found, np.clip(read, 0, 255), rtol=0, atol=0.501)
 
 
+@pytest.mark.parametrize("fill", [np.nan, np.inf])
+def test_what_is_not_finite_stays_where_it_is(fill):
+    image = np.array([[[np.inf], [-0.0], [3.0]]], np.float32)
+    columns = np.array([[-3, 0, 1, 2, 5]], np.float32)
+    read = resample(image, np.stack([0 * columns, columns]), order="nearest", fill=fill)
+    np.testing.assert_array_equal(read[0, :, 0], [fill, np.inf, -0.0, 3, fill])
+    assert np.signbit(read[0, 2, 0])
+    read = resample(image, np.stack([0 * columns, columns]), order="nearest", fill=0.0)
+    np.testing.assert_array_equal(read[0, :, 0], [0, np.inf, -0.0, 3, 0])
+
+
+def test_a_warp_of_bytes_is_refused(unchecked):
+    with pytest.raises(ValueError, match="images of type uint8: expected floats"):
+        warp(np.zeros((4, 5, 1), np.uint8), np.eye(2, 3, dtype=np.float32))
+
+
 def test_whole_numbers_are_not_interpolated():
     with pytest.raises(ValueError, match="int32: expected floats or uint8, or order='nearest'"):
         resample(jnp.ones((3, 3, 1), jnp.int32), jnp.zeros((2, 1, 1)))
