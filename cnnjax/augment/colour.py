@@ -13,7 +13,8 @@ from jaxtyping import Array, PRNGKeyArray
 
 from cnnjax.augment import draw
 from cnnjax.augment.draw import Image, NewImage, Number, Range, Scalar
-from cnnjax.ops.pixels import as_pixels, whole
+from cnnjax.ops.pixels import as_pixels, unit, whole
+from cnnjax.ops.stored import stored
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in grey (ITU-R BT.601)."""
@@ -145,12 +146,20 @@ def gamma_contrast(
       ValueError: `gamma` is not a number or a pair (low, high), or is negative.
     """
     image = draw.pixel_image(image)
-    values = draw.float_image(image)
     g = draw.parameter(key, "gamma", gamma, neutral=1, strength=strength, least=0)
-    # Five times as fast as a power, which tests for many cases, and as exact in [0, 1]. 0⁰ is 1,
-    # and a negative value has no power.
-    power = jnp.exp2(g * jnp.log2(jnp.maximum(values, np.finfo(np.float32).tiny)))
-    return _result(image, g == 1, jnp.where((values > 0) | (g == 0), power, 0))
+
+    def raised(image: Array) -> Array:
+        values = draw.float_image(image)
+        # Five times as fast as a power, which tests for many cases, and as exact in [0, 1]. 0⁰ is
+        # 1, and a negative value has no power.
+        power = jnp.exp2(g * jnp.log2(jnp.maximum(values, np.finfo(np.float32).tiny)))
+        return _result(image, g == 1, jnp.where((values > 0) | (g == 0), power, 0))
+
+    if image.dtype != np.uint8:
+        return raised(image)
+    # Two and a half times as fast: each of 256 values once, and then a table.
+    table = stored(raised(jnp.arange(256, dtype=np.uint8).reshape(256, 1, 1)).ravel())
+    return table.at[image.astype(jnp.uint32)].get(mode="promise_in_bounds")
 
 
 def invert(
@@ -379,7 +388,7 @@ def autocontrast(
     """
     image = draw.pixel_image(image)
     values = draw.float_image(image)
-    lowest, highest = _extremes(values)
+    lowest, highest = _extremes(image)
     span = highest - lowest
     stretched = jnp.where(span > 0, (values - lowest) / jnp.where(span > 0, span, 1), values)
     return _blended(key, image, stretched, amount, strength)
@@ -429,7 +438,7 @@ def _equalised(image: Array) -> Array:
 
 
 def _extremes(image: Array) -> tuple[Array, Array]:
-    """The least and the greatest value of each channel.
+    """The least and the greatest value of each channel, as floats.
 
     In two steps, from rows that both of them read: a CPU reduces long rows nine times as fast as it
     does triples, and rows with one reader each would be made triples again by the compiler.
@@ -437,10 +446,11 @@ def _extremes(image: Array) -> tuple[Array, Array]:
     _, width, channels = image.shape
     rows = image.reshape(len(image), width * channels)
     lowest, highest = (reduce(rows, axis=0) for reduce in (jnp.min, jnp.max))
-    return (
+    ends = (
         jnp.min(lowest.reshape(width, channels), axis=0),
         jnp.max(highest.reshape(width, channels), axis=0),
     )
+    return (unit(ends[0]), unit(ends[1])) if image.dtype == np.uint8 else ends
 
 
 def _grey(image: Array) -> Array:
