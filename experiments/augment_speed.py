@@ -20,11 +20,11 @@ the peer's images a second, and above 1 we are faster. Peers that are not instal
 `pip install -c constraints.txt -e '.[bench]'`. `--only=rotate,elastic` times these two. The table
 goes to the terminal and, with the figures of every round, to `--out`.
 
-Measured on two cores in 11 minutes: experiments/augment_speed.md. At 32×32×3 we are ahead of
-Albumentations in everything but JPEG, and of kornia in everything but motion blur. At 224×224×3 we
-are ahead of kornia but for motion blur and rain; Albumentations' uint8 is about level at single
-motions (elastic is ours), ahead by a quarter to a half at several in one, perspective and blur, and
-by more at cropping and padding, motion blur, flips, inversion and tables.
+Measured on two cores in 15 minutes: experiments/augment_speed.md. At 32×32×3 we are ahead of
+Albumentations in everything, and of kornia in everything but motion blur. At 224×224×3 we are ahead
+of kornia but for motion blur and rain, and of Albumentations' uint8 in all geometry but
+crop-and-pad and flips, in blur, noise, weather and most colour; it is ahead at motion blur, JPEG,
+inverting and gamma.
 """
 
 import functools
