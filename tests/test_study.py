@@ -695,47 +695,39 @@ def test_the_insides_are_those_of_the_best_convolutional_network(tmp_path, monke
     np.testing.assert_allclose(first, expected[0], atol=1e-5)
 
 
-def test_the_insides_are_of_the_best_mean_and_its_median_seed(monkeypatch):
-    config = small(sweep="route=steady,lucky;seed=0:3", choose=())
-    for name in ("steady", "lucky"):
+def drawn_insides(monkeypatch, told):
+    """Whose insides are drawn, of routes with a set, its size and the accuracies of their seeds."""
+    seeds = max(len(accuracies) for *_, accuracies in told.values())
+    config = small(sweep=f"route={','.join(told)};seed=0:{seeds}", choose=())
+    for name in told:
         config.routes[name] = ConfigDict({"label": name.title(), "model": {"name": "lenet5"}})
-    plans = study.plan_all(sweep.group(sweep.expand(config)))
-    members = [(plan.group.name, member) for plan in plans for member in plan.group.members]
-    scores = {"steady": (0.8, 0.7, 0.9), "lucky": (0.5, 0.99, 0.5)}
-    table = pd.DataFrame(
-        {name: 0.0 for name in results.CELL}
-        | {"group": group, "route": run.route, "label": run.label, "seed": run.config.seed}
-        | {"member": place % 6, "chosen": True, "initial": False, "transformation": "none"}
-        | {
-            "dataset": "digits",
-            "train_size": 100,
-            "validation_accuracy": scores[run.route][run.config.seed],
-        }
-        for place, (group, run) in enumerate(members)
-    )
-    monkeypatch.setattr(results, "read", lambda _: table)
-    plan, member, label = pictures._best_convolutional(plans, pathlib.Path())
-    assert label == "Steady, seed 0"
-    assert plan.group.members[member].route == "steady"
-    assert plan.group.members[member].config.seed == 0
+    (plan,) = study.plan_all(sweep.group(sweep.expand(config)))
+    rows = []
+    for place, run in enumerate(plan.group.members):
+        dataset, size, accuracies = told[run.route]
+        seed = run.config.seed
+        rows.append(
+            {name: 0.0 for name in results.CELL}
+            | {"group": plan.group.name, "route": run.route, "label": run.label, "seed": seed}
+            | {"member": place, "chosen": True, "initial": False, "transformation": "none"}
+            | {"dataset": dataset, "train_size": size, "validation_accuracy": accuracies[seed]}
+        )
+    monkeypatch.setattr(results, "read", lambda _: pd.DataFrame(rows))
+    _, member, label = pictures._best_convolutional([plan], pathlib.Path())
+    return plan.group.members[member], label
+
+
+def test_the_insides_are_of_the_best_mean_and_its_median_seed(monkeypatch):
+    steady, lucky = (0.8, 0.7, 0.9), (0.5, 0.99, 0.5)
+    told = {"steady": ("digits", 100, steady), "lucky": ("digits", 100, lucky)}
+    run, label = drawn_insides(monkeypatch, told)
+    assert (run.route, run.config.seed, label) == ("steady", 0, "Steady, seed 0")
 
 
 def test_the_insides_are_of_the_best_of_all_sets_and_not_of_the_largest(monkeypatch):
-    config = small(sweep="route=few,many;seed=0:1", choose=())
-    for name in ("few", "many"):
-        config.routes[name] = ConfigDict({"label": name.title(), "model": {"name": "lenet5"}})
-    plans = study.plan_all(sweep.group(sweep.expand(config)))
-    members = [(plan.group.name, member) for plan in plans for member in plan.group.members]
-    sets = {"few": ("digits", 1079, 0.96), "many": ("mnist1d", 4000, 0.4)}
-    table = pd.DataFrame(
-        {name: 0.0 for name in results.CELL}
-        | {"group": group, "route": run.route, "label": run.label, "seed": 0, "member": place}
-        | {"chosen": True, "initial": False, "transformation": "none"}
-        | dict(zip(("dataset", "train_size", "validation_accuracy"), sets[run.route], strict=True))
-        for place, (group, run) in enumerate(members)
-    )
-    monkeypatch.setattr(results, "read", lambda _: table)
-    assert pictures._best_convolutional(plans, pathlib.Path())[2] == "Few"
+    told = {"few": ("digits", 1079, (0.96,)), "many": ("mnist1d", 4000, (0.4,))}
+    run, label = drawn_insides(monkeypatch, told)
+    assert (run.route, label) == ("few", "Few")
 
 
 def test_without_checkpoints_a_finished_launch_is_drawn_without_insides(tmp_path):

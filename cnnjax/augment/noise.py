@@ -75,9 +75,7 @@ def salt(
     Raises:
       ValueError: `fraction` is not a range within [0, 1].
     """
-    image = draw.pixel_image(image)
-    white = as_pixels(1.0, image.dtype)
-    return jnp.where(_chosen(key, image, fraction, strength), white, image)
+    return _sprinkled(key, image, fraction, 1.0, strength)
 
 
 def pepper(
@@ -97,18 +95,20 @@ def pepper(
     Raises:
       ValueError: `fraction` is not a range within [0, 1].
     """
+    return _sprinkled(key, image, fraction, 0.0, strength)
+
+
+def _sprinkled(
+    key: Array, image: Image, fraction: Range, value: float, strength: Scalar
+) -> NewImage:
+    """Sets single pixels, all channels of them, to one value."""
     image = draw.pixel_image(image)
-    black = as_pixels(0.0, image.dtype)
-    return jnp.where(_chosen(key, image, fraction, strength), black, image)
-
-
-def _chosen(key: Array, image: Image, fraction: Range, strength: Scalar) -> Array:
-    """Draws which pixels of (height, width, 1) are set."""
     own_key, pixel_key = jax.random.split(key)
     probability = draw.parameter(
         own_key, "fraction", fraction, neutral=0, strength=strength, least=0, most=1
     )
-    return jax.random.uniform(pixel_key, (*image.shape[:2], 1)) < probability
+    chosen = jax.random.uniform(pixel_key, (*image.shape[:2], 1)) < probability
+    return jnp.where(chosen, as_pixels(value, image.dtype), image)
 
 
 def coarse_salt(
