@@ -121,8 +121,7 @@ def contrast(
     shares = LUMA if channels == 3 else (1 / channels,) * channels
     white = 255 if image.dtype == np.uint8 else 1
     weights = np.tile(np.asarray(shares, np.float32), width) / (height * width * white)
-    rows = image.reshape(height, -1).astype(jnp.float32)
-    one_row = lax.optimization_barrier(jnp.sum(rows, axis=0))
+    one_row = lax.optimization_barrier(_sum_of_rows(image))
     mean_grey = jnp.dot(one_row, weights, precision="highest").astype(values.dtype)
     return _result(image, f == 1, _stretched(values, mean_grey, f))
 
@@ -435,6 +434,17 @@ def _equalised(image: Array) -> Array:
     table = darker / jnp.maximum(most, 1)[:, None]
     level = table.ravel().at[places].get(mode="promise_in_bounds")
     return jnp.where(most == 0, draw.float_image(image), level)
+
+
+def _sum_of_rows(image: Array) -> Array:
+    """Adds up the rows of an image, of which each is width × channels numbers, in float32."""
+    rows = image.reshape(len(image), -1)
+    if image.dtype != np.uint8:
+        return jnp.sum(rows.astype(jnp.float32), axis=0)
+    # Twice as fast, and exact: 16 bits hold the sum of 257 bytes.
+    parts = (rows[start : start + 257] for start in range(0, len(rows), 257))
+    sums = (jnp.sum(part, axis=0, dtype=jnp.uint16).astype(jnp.float32) for part in parts)
+    return sum(sums, jnp.zeros(rows.shape[1]))
 
 
 def _extremes(image: Array) -> tuple[Array, Array]:

@@ -116,6 +116,13 @@ def test_contrast_against_pillow(factor, channels):
     np.testing.assert_allclose(result, expected, rtol=0, atol=atol)
 
 
+@pytest.mark.parametrize("height", [257, 258, 600])
+def test_the_mean_grey_of_bytes_is_exact_however_tall_the_image(height):
+    # 16 bits hold the sum of 257 white bytes.
+    white = np.full((height, 2, 3), 255, np.uint8)
+    np.testing.assert_array_equal(colour.contrast(KEY, white, factor=0.5), white)
+
+
 @pytest.mark.parametrize("factor", [0.0, 0.6, 1.7])
 def test_saturation_against_pillow(factor):
     result = colour.saturation(KEY, picture(), factor=factor)
