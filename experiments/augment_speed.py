@@ -20,11 +20,11 @@ the peer's images a second, and above 1 we are faster. Peers that are not instal
 `pip install -c constraints.txt -e '.[bench]'`. `--only=rotate,elastic` times these two. The table
 goes to the terminal and, with the figures of every round, to `--out`.
 
-Measured on two cores in 15 minutes: experiments/augment_speed.md. At 32×32×3 we are ahead of
-Albumentations in everything, and of kornia in everything but motion blur. At 224×224×3 we are ahead
-of kornia but for motion blur and rain, and of Albumentations' uint8 in all geometry but
-crop-and-pad and flips, in blur, noise, weather and most colour; it is ahead at motion blur, JPEG,
-inverting and gamma.
+Measured on two cores in 12 minutes: experiments/augment_speed.md. At 32×32×3 we are ahead of
+Albumentations in everything but JPEG, and of kornia in everything but motion blur. At 224×224×3 we
+are ahead of kornia but for rain, and of Albumentations' uint8 in all geometry but crop-and-pad and
+flips, in Gaussian blur, noise, weather and most colour; it is ahead at motion blur, JPEG, inverting
+and gamma, and a little at brightness and grey.
 """
 
 import functools
@@ -674,6 +674,11 @@ def ratios(told: dict[str, list[float]], peer: str) -> list[float]:
     return [ours / theirs for ours, theirs in zip(told[same], told[peer], strict=True)]
 
 
+def short(ratio: float) -> str:
+    """Two significant digits, never as a power of ten."""
+    return f"{float(f'{ratio:.2g}'):g}"
+
+
 def tables(found: Found, peers: list[str]) -> str:
     """The table of medians, in Markdown, and a line for each place where we are behind."""
     speeds = [f"{own.replace('cnnjax', 'images/s')}, {side}²" for own in OURS for side in IMAGES]
@@ -687,7 +692,7 @@ def tables(found: Found, peers: list[str]) -> str:
         ]
         for peer in peers:
             pairs = {side: ratios(told, peer) for side, told in sides.items() if peer in told}
-            medians = [f"{statistics.median(each):.2g}" for each in pairs.values()]
+            medians = [short(statistics.median(each)) for each in pairs.values()]
             cells.append(" / ".join(medians) or "–")
             behind += [
                 f"behind {peer}: {name}, {side}×{side}, {statistics.median(each):.2f} "
