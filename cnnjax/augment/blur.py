@@ -17,7 +17,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from cnnjax.augment import draw
 from cnnjax.augment.draw import Image, NewImage, Range, Scalar
-from cnnjax.ops.pixels import as_pixels, single
+from cnnjax.ops.pixels import clipped, single
 from cnnjax.ops.stored import on_stored
 
 # Standard deviations after which the Gaussian is cut off, as scipy.ndimage has it.
@@ -165,4 +165,4 @@ def _mirrored(image: Array, window: tuple[int, ...]) -> Array:
 
 def _within(blurred: Array, image: Array) -> Array:
     """As the image is; weights that sum to 1 up to rounding may leave [0, 1] by as little."""
-    return as_pixels(jnp.clip(blurred, 0, 1), image.dtype).reshape(image.shape)
+    return clipped(blurred, image.dtype).reshape(image.shape)

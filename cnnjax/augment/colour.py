@@ -13,7 +13,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from cnnjax.augment import draw
 from cnnjax.augment.draw import Image, NewImage, Number, Range, Scalar
-from cnnjax.ops.pixels import as_pixels, unit, whole
+from cnnjax.ops.pixels import as_pixels, clipped, unit, whole
 from cnnjax.ops.stored import stored
 
 LUMA = (0.299, 0.587, 0.114)
@@ -490,5 +490,4 @@ def _blended(key: Array, image: Image, changed: Array, amount: Range, strength: 
 
 def _result(image: Image, unchanged: Array, changed: Array) -> Array:
     """`image` itself or `changed`, clipped: rounding must not alter what is to stay."""
-    values = jnp.where(unchanged, draw.float_image(image), jnp.clip(changed, 0, 1))
-    return as_pixels(values, image.dtype)
+    return jnp.where(unchanged, image, clipped(changed, image.dtype))

@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from cnnjax.augment import draw
 from cnnjax.augment.draw import Image, NewImage, Number, Range, Scalar
-from cnnjax.ops.pixels import as_pixels, single
+from cnnjax.ops.pixels import as_pixels, clipped, single
 from cnnjax.ops.stored import stored
 
 # How many sums of pixels a program adds up slice by slice, before it reduces the rest.
@@ -132,7 +132,7 @@ def emboss(
     diagonal = seen(1, 1) - seen(-1, -1)
     straight = seen(0, 1) - seen(0, -1) + seen(1, 0) - seen(-1, 0)
     slope = ((1 + depth) * diagonal + depth * straight).reshape(values.shape)
-    return as_pixels(jnp.clip(values + share * slope, 0.0, 1.0), image.dtype)
+    return clipped(values + share * slope, image.dtype)
 
 
 def superpixel(

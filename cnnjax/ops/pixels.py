@@ -54,6 +54,29 @@ def as_pixels(
     return (255 * jnp.clip(single(jnp.asarray(values)), 0, 1) + 0.5).astype(np.uint8)
 
 
+def clipped(
+    values: Float[Array | np.ndarray, "*shape"], dtype: DTypeLike
+) -> Shaped[Array, "*shape"]:
+    """Gives values as pixels of a type, and those beyond [0, 1] as its ends.
+
+    Bytes are clipped as they are rounded; once more before would take a fifth of the time of a
+    change of brightness.
+
+    Args:
+      values: Floats.
+      dtype: uint8, or a type of floats.
+
+    Returns:
+      The pixels.
+
+    >>> import numpy as np
+    >>> from cnnjax.ops.pixels import clipped
+    >>> clipped(np.array([-1.0, 0.5, 2.0]), np.float32).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    return as_pixels(values if dtype == np.uint8 else jnp.clip(values, 0, 1), dtype)
+
+
 def floats(
     values: Shaped[Array | np.ndarray, "*shape"], name: str = "image"
 ) -> Float[Array, "*shape"]:
