@@ -23,8 +23,8 @@ goes to the terminal and, with the figures of every round, to `--out`.
 Measured on two cores in 12 minutes: experiments/augment_speed.md. At 32×32×3 we are ahead of
 Albumentations in everything but JPEG, and of kornia in everything but motion blur. At 224×224×3 we
 are ahead of kornia but for rain, and of Albumentations' uint8 in all geometry but crop-and-pad and
-flips, in Gaussian blur, noise, weather and most colour; it is ahead at motion blur, JPEG, inverting
-and gamma, and a little at brightness and grey.
+flips, in Gaussian blur, noise, weather and colour but inverting and gamma; it is ahead at motion
+blur and JPEG, too.
 """
 
 import functools
