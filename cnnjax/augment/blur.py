@@ -7,7 +7,6 @@ mode "reflect" of scipy.ndimage.
 """
 
 import functools
-import itertools
 import math
 
 import jax
@@ -133,24 +132,34 @@ def _correlate(image: Array, weights: Array) -> Array:
 
     A sum of shifted images, some rows of the kernel at a time: beyond two dozen terms or so the
     CPU takes ever longer for each. A convolution with a kernel of each image's own takes twice as
-    long for 7 × 7, and twenty times for 23 × 23.
+    long for 7 × 7, and ten times for 23 × 23.
     """
     height, width, channels = image.shape
     count, across = weights.shape
+    # Columns and channels become one axis: long rows are faster to add than triples.
     padded = _mirrored(image, weights.shape).reshape(height + count - 1, -1)
-    at_once = max(1, TERMS // across)
     total = jnp.zeros((height, width * channels), padded.dtype)
-    for first in range(0, count, at_once):
-        places = list(itertools.product(range(count)[first : first + at_once], range(across)))
 
-        @on_stored
-        def add(total: Array, padded: Array, weights: Array, places=places) -> Array:
-            for i, j in places:
-                shifted = padded[i : i + height, j * channels : (j + width) * channels]
-                total = total + weights[i, j] * shifted
-            return total
+    def add(row: int | Array, total: Array, padded: Array, weights: Array) -> Array:
+        beside = jax.lax.dynamic_slice_in_dim(padded, row, height)
+        for j in range(across):
+            shifted = beside[:, j * channels : (j + width) * channels]
+            total = total + weights[row, j] * shifted
+        return total
 
-        total = add(total, padded, weights)
+    at_once = TERMS // across
+    if at_once < 2:  # rows so long that each is enough; unrolled they would compile for seconds
+        add_row = functools.partial(add, padded=padded, weights=weights)
+        total = jax.lax.fori_loop(0, count, add_row, total)
+    else:
+        for first in range(0, count, at_once):
+            rows = range(first, min(first + at_once, count))
+
+            @on_stored
+            def add_rows(total: Array, *others: Array, rows: range = rows) -> Array:
+                return functools.reduce(lambda so_far, row: add(row, so_far, *others), rows, total)
+
+            total = add_rows(total, padded, weights)
     return _within(total, image)
 
 
