@@ -126,7 +126,7 @@ def _correlate_separably(image: Array, weights: Array) -> Array:
     return _within(across(jnp.clip(down, 0, 1), weights), image)
 
 
-@jax.jit
+@jax.jit  # for its branches, as above
 def _correlate(image: Array, weights: Array) -> Array:
     """Correlates every channel with a kernel of odd sizes.
 

@@ -135,8 +135,12 @@ def test_operations_of_which_one_changes_the_type_are_refused():
 
 @pytest.mark.parametrize(
     "work",
-    [augment.gaussian_blur, Sequence((augment.horizontal_flip, augment.vertical_flip))],
-    ids=["one operation", "a sequence"],
+    [
+        augment.gaussian_blur,
+        augment.motion_blur,
+        Sequence((augment.horizontal_flip, augment.vertical_flip)),
+    ],
+    ids=["gaussian_blur", "motion_blur", "a sequence"],
 )
 def test_called_plainly_a_second_time_nothing_is_compiled(work, compilations):
     images, _ = real()
