@@ -16,7 +16,19 @@ import pytest
 from ml_collections import ConfigDict
 
 from cnnjax import config as configs
-from cnnjax import data, evaluation, models, nn, ops, pictures, results, study, sweep, train
+from cnnjax import (
+    augment,
+    data,
+    evaluation,
+    models,
+    nn,
+    ops,
+    pictures,
+    results,
+    study,
+    sweep,
+    train,
+)
 from cnnjax.errors import UserError
 from cnnjax.report import page, reading
 
@@ -970,7 +982,10 @@ def test_mixtures_are_trained_with_and_told_apart(tmp_path):
     config.routes.linear.augment = ConfigDict({"mix": "cutmix"})
     config.routes.mlp.augment = ConfigDict({"name": "affine", "mix": "mixup"})
     config.sweep, config.choose = "route=*", ()
-    table = launch(sweep.resolve(config), tmp_path / "mixed")
+    config = sweep.resolve(config)
+    plans = study.plan_all(sweep.group(sweep.expand(config)))
+    assert [plan.recipe.mix for plan in plans] == [augment.cutmix, augment.mixup]
+    table = launch(config, tmp_path / "mixed")
     told = table.groupby("route")["augment"].unique()
     assert told.map(list).to_dict() == {"linear": ["cutmix"], "mlp": ["affine+mixup"]}
     assert set(table["status"]) == {"done"}

@@ -24,6 +24,7 @@ from cnnjax.augment.colour import (
     sharpen,
     solarise,
 )
+from cnnjax.augment.compression import jpeg
 from cnnjax.augment.distortion import Distortion, Draw
 from cnnjax.augment.elastic import displacement_field, smoothing_matrix
 from cnnjax.augment.geometry import (
@@ -42,7 +43,7 @@ from cnnjax.augment.motion import (
     move_points,
 )
 from cnnjax.augment.named import NAMES, build
-from cnnjax.augment.noise import additive_gaussian_noise, coarse_salt, jpeg, pepper, salt
+from cnnjax.augment.noise import additive_gaussian_noise, coarse_salt, pepper, salt
 from cnnjax.augment.occlusion import cutout, emboss, superpixel
 from cnnjax.augment.photographs import photographs
 from cnnjax.augment.policies import (

@@ -21,6 +21,7 @@ from jaxtyping import PRNGKeyArray
 from cnnjax.augment import (
     blur,
     colour,
+    compression,
     noise,
     occlusion,
     scenes,
@@ -53,9 +54,9 @@ OPERATIONS: dict[str, Callable] = {
         colour.saturation,
         colour.sharpen,
         colour.solarise,
+        compression.jpeg,
         noise.additive_gaussian_noise,
         noise.coarse_salt,
-        noise.jpeg,
         noise.pepper,
         noise.salt,
         occlusion.cutout,

@@ -245,7 +245,8 @@ def test_some_of_picks_between_least_and_most():
 
 
 def test_randaugment_draws_each_round_anew():
-    out = np.asarray(RandAugment(adding(1.0, 10.0), rounds=2)(KEY, *zeros(4000)))[:, 0, 0, 0]
+    # Two rounds, as published with most networks, if nothing else is said.
+    out = np.asarray(RandAugment(adding(1.0, 10.0))(KEY, *zeros(4000)))[:, 0, 0, 0]
     shares = [np.mean(out == total) for total in (2.0, 11.0, 20.0)]
     np.testing.assert_allclose(shares, [0.25, 0.5, 0.25], atol=0.04)
 

@@ -159,6 +159,15 @@ def test_quarter_turns(kernel, stride, size, padding, exact):
     assert exact or found["map", 90.0] > 0.1
 
 
+def test_what_a_turn_brings_from_the_border_is_left_out():
+    # Two zeros before and none after: the map of a constant is constant but where it begins.
+    def layers(variables, x):
+        return {"map": ops.cross_correlate(x, variables, padding=((2, 0), (2, 0)))}
+
+    found = errors(equivariance(layers, SYMMETRIC, np.ones((2, 8, 8, 1), np.float32)), "rotation")
+    assert found["map", 90.0] < 1e-6
+
+
 def test_signals_have_no_quarter_turn():
     def layers(variables, x):
         return {"map": ops.cross_correlate(x, variables)}

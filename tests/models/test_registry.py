@@ -234,6 +234,18 @@ def test_mnist1d_mlp_adds_its_first_hidden_layer_to_its_second():
     np.testing.assert_allclose(module.apply({"params": params}, x), logits, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["mnist1d_mlp", "mnist1d_cnn"])
+def test_the_networks_of_mnist1d_start_as_torchs_do(name):
+    x = jnp.ones((1, 40, 1))
+    params = jax.jit(models.build(name).init)(jax.random.key(0), x)["params"]
+    for layer in params.values():
+        bound = np.prod(layer["kernel"].shape[:-1]) ** -0.5  # 1/√fan-in, for the biases too
+        for values in layer.values():
+            assert np.abs(values).max() <= bound
+            tolerance = 0.5 if values.size < 200 else 0.1
+            assert np.std(values) == pytest.approx(bound / 3**0.5, rel=tolerance)
+
+
 def test_mnist1d_cnn_has_the_published_sizes():
     rows = models.summary(models.build("mnist1d_cnn"), (40, 1)).rows
     assert [row.output_shape for row in rows] == [(19, 25), (10, 25), (5, 25), (125,), (10,)]

@@ -60,7 +60,8 @@ def test_each_tile_is_its_image_under_its_truth(published, tmp_path):
                 row = rows.loc[each.number]
                 labels = (row["truth"], row["first"], row["second"])
                 assert (truth, each.first, each.second) == tuple(names[list(labels)])
-                assert each.first_probability == row["first_probability"]
+                told = (each.first_probability, each.second_probability)
+                assert told == (row["first_probability"], row["second_probability"])
 
 
 def test_without_names_classes_are_numbers(published, tmp_path):
