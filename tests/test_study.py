@@ -15,7 +15,6 @@ import pandas as pd
 import pytest
 from ml_collections import ConfigDict
 
-from cnnjax import config as configs
 from cnnjax import (
     augment,
     data,
@@ -29,6 +28,7 @@ from cnnjax import (
     sweep,
     train,
 )
+from cnnjax import config as configs
 from cnnjax.errors import UserError
 from cnnjax.report import page, reading
 
