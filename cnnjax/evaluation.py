@@ -147,7 +147,7 @@ def choose(members: Sequence[Run], scores: np.ndarray, axes: Sequence[str]) -> n
     """Which members validation chooses.
 
     Members of one route that differ only in the seed and in `axes` compete; the values of `axes`
-    with the best mean score over seeds win, and every seed of theirs is chosen.
+    with the best mean score over seeds win, the first of equals; every seed of theirs is chosen.
 
     Args:
       members: The runs of a group.
@@ -167,6 +167,8 @@ def choose(members: Sequence[Run], scores: np.ndarray, axes: Sequence[str]) -> n
     for candidates in contests.values():
         # A diverged seed counts as 0: a value that only sometimes trains is not a good choice.
         means = [np.nan_to_num(scores[indices]).mean() for indices in candidates.values()]
+        # Without the last digits, which depend on the order in which seeds are added up.
+        means = [round(float(mean), 9) for mean in means]
         chosen[list(candidates.values())[int(np.argmax(means))]] = True
     return chosen
 

@@ -63,8 +63,7 @@ def _best_convolutional(
     """
     table = results.read(workdir / "results.parquet")
     table = table[table["chosen"] & ~table["initial"] & (table["transformation"] == "none")]
-    largest = table.groupby("dataset")["train_size"].transform("max")
-    table = table[table["train_size"] == largest]
+    table = table[results.at_full_size(table)]
     judged = table["validation_accuracy"].notna().all()
     by = "validation_accuracy" if judged else "accuracy"
     convolutional = {plan.group.name: plan for plan in plans if _convolutions(plan)}

@@ -10,21 +10,14 @@ A member that validation did not choose, or that diverged, has one row, without 
 """
 
 import contextlib
-import datetime
-import hashlib
-import json
 import math
 import os
 import pathlib
-import platform
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cnnjax.errors import UserError
-from cnnjax.platform import usable_cores
 
 if TYPE_CHECKING:
     import numpy as np
@@ -124,13 +117,6 @@ PREDICTIONS = {
 
 SCHEMAS = {"results": SCHEMA, "equivariance": EQUIVARIANCE, "predictions": PREDICTIONS}
 """Table by table, by the name of its file."""
-
-DEPENDENCIES = (
-    *("absl-py", "flax", "importlib_resources", "jax", "jaxlib", "jaxtyping", "jinja2"),
-    *("matplotlib", "ml_collections", "mnist1d", "numpy", "optax", "orbax-checkpoint", "pandas"),
-    *("pillow", "pyarrow", "scikit-learn", "scipy", "tensorflow-datasets", "tqdm"),
-)
-"""What pyproject.toml names, whose versions environment.json tells."""
 
 TEMPORARY = ".unfinished-"
 """How the names of files begin that are not whole yet."""
@@ -390,6 +376,12 @@ def corruption_summary(frame: "pd.DataFrame", *, by: Sequence[str] = CELL) -> "p
     return pd.DataFrame(rows, columns=[*by, "seed", "corruption", "error", "relative"])
 
 
+def at_full_size(frame: "pd.DataFrame") -> "pd.Series":
+    """Says of each row of results.parquet whether its route has no larger training set there."""
+    largest = frame.groupby(["dataset", "route", "label"])["train_size"].transform("max")
+    return frame["train_size"] == largest
+
+
 def seeds(frame: "pd.DataFrame", *, by: Sequence[str] = CELL) -> "pd.DataFrame":
     """Counts, cell by cell, the seeds that were run and those of which nothing finite came out.
 
@@ -428,8 +420,7 @@ def terminal_table(frame: "pd.DataFrame", *, choose: Sequence[str] = ()) -> str:
     """
     if frame.empty:
         return "no results yet"
-    largest = frame.groupby(["dataset", "route", "label"])["train_size"].transform("max")
-    frame = frame[frame["train_size"] == largest]
+    frame = frame[at_full_size(frame)]
     areas = invariance_summary(frame)
     transformations = list(dict.fromkeys(areas.loc[~areas["initial"], "transformation"]))
     shown = [name for name in ("train_size", "label_noise") if len(frame[name].unique()) > 1]
@@ -497,91 +488,6 @@ def percent(interval: Interval) -> str:
     ('97.50 ± 0.49', '97.50')
     """
     return _spread(Interval(100 * interval.mean, 100 * interval.half, interval.n), 2)
-
-
-def environment(*, command: Sequence[str] = ()) -> dict[str, Any]:
-    """Describes what a launch runs on, for environment.json.
-
-    Args:
-      command: The command line; default that of this process.
-
-    Returns:
-      Versions (None of what is not installed), devices, CPU, the code's fingerprint, git commit and
-      whether the tree was dirty (None outside a git checkout), command line and time.
-    """
-    import importlib.metadata
-
-    import jax
-
-    def version(name: str) -> str | None:
-        try:
-            return importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            return None
-
-    return {
-        "command": ["python", *(command or sys.argv)],
-        "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "versions": {name: version(name) for name in DEPENDENCIES},
-        "backend": jax.default_backend(),
-        "devices": [device.device_kind for device in jax.devices()],
-        "cpu": _cpu(),
-        "cores": usable_cores(),
-        "xla_flags": os.environ.get("XLA_FLAGS", ""),
-        "code": code(),
-        **_git(),
-    }
-
-
-def code() -> str:
-    """Returns a fingerprint of the package's own Python: another after any edit."""
-    package = pathlib.Path(__file__).parent
-    told = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        told.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
-    return told.hexdigest()[:12]
-
-
-def environments(path: pathlib.Path) -> list[dict[str, Any]]:
-    """Reads environment.json.
-
-    Args:
-      path: The file.
-
-    Returns:
-      What each launch ran on that trained or measured something, in order; none where there is no
-      file. Files of older launches tell of the last one only.
-
-    Raises:
-      UserError: It is not such a file.
-    """
-    if not path.exists():
-        return []
-    try:
-        told = json.loads(path.read_text())
-    except (OSError, ValueError):
-        told = None
-    told = [told] if isinstance(told, dict) else told
-    if not isinstance(told, list) or not all(isinstance(each, dict) for each in told):
-        raise UserError(f"{path}: is corrupt; delete it")
-    return told
-
-
-def remember(path: pathlib.Path, *, command: Sequence[str] = ()) -> None:
-    """Adds what this launch runs on to environment.json.
-
-    Args:
-      path: The file; made if need be.
-      command: The command line; default that of this process.
-
-    Raises:
-      UserError: The file that is there cannot be read.
-    """
-    told = [*environments(path), environment(command=command)]
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
 
 
 def _schema(path: pathlib.Path) -> dict[str, str]:
@@ -653,31 +559,3 @@ def _aligned(lines: Sequence[Sequence[str]]) -> str:
         for line in lines
     ]
     return "\n".join([rows[0], "─" * max(map(len, rows)), *rows[1:]])
-
-
-def _cpu() -> str:
-    information = pathlib.Path("/proc/cpuinfo")
-    if information.exists():
-        for line in information.read_text(errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
-def _git() -> dict[str, Any]:
-    """The commit of the checkout that holds this file, if it is tracked in one."""
-    here = pathlib.Path(__file__).resolve()
-
-    def ask(*words: str) -> str | None:
-        try:
-            done = subprocess.run(
-                ["git", "-C", str(here.parent), *words], capture_output=True, text=True, check=False
-            )
-        except OSError:
-            return None
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    # An installed copy may lie inside somebody else's checkout.
-    if ask("ls-files", "--error-unmatch", here.name) is None:
-        return {"git_commit": None, "git_dirty": None}
-    return {"git_commit": ask("rev-parse", "HEAD"), "git_dirty": bool(ask("status", "--porcelain"))}

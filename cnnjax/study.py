@@ -6,10 +6,7 @@
 
 import contextlib
 import functools
-import json
 import pathlib
-import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -17,16 +14,18 @@ from typing import Any
 import jax
 import numpy as np
 from ml_collections import ConfigDict, FrozenConfigDict
-from tqdm import tqdm
 
 from cnnjax import (
     augment,
     data,
+    environment,
     errors,
     evaluation,
     models,
     ops,
     pictures,
+    platform,
+    progress,
     report,
     results,
     train,
@@ -62,21 +61,17 @@ def run(
     """
     table = workdir / "results.parquet"
     finished = results.finished(workdir)
-    earlier = results.environments(workdir / "environment.json")
-    if not finished.issuperset(part.group.name for part in plans):
-        results.remember(
-            workdir / "environment.json", command=command
-        )  # a redrawn report is no result
+    earlier = environment.read(workdir / "environment.json")
+    data_sets = _fingerprints(plans)
+    _check_earlier(earlier, data_sets, workdir)
+    if not finished.issuperset(part.group.name for part in plans):  # a redrawn report is no result
+        environment.remember(workdir / "environment.json", command=command, data=data_sets)
 
     to_do = [part for part in plans if part.group.name not in finished]
-    with Monitor(workdir / "log.jsonl", plans) as monitor, ThreadPoolExecutor(1) as beside:
+    with progress.Monitor(workdir / "log.jsonl", plans) as monitor, ThreadPoolExecutor(1) as beside:
         monitor.skip([part for part in plans if part.group.name in finished])
-        code = results.code()
-        if any(each.get("code", code) != code for each in earlier):
-            monitor.note(
-                f"{workdir}: other code of cnnjax made some of what stands there, which is kept; "
-                "another --workdir makes all of it anew"
-            )
+        for note in _differences(earlier):
+            monitor.note(f"{workdir}: {note}; another --workdir makes all of it anew")
         coming = [beside.submit(_prepare, first, config) for first in to_do[:1]]
         for place, part in enumerate(to_do, 1):
             checkpoints = train.Checkpoints(workdir / "checkpoints" / part.group.name)
@@ -100,6 +95,47 @@ def run(
         monitor.say(None, "drawing the report")
         pictures.save(plans, workdir)
         return report.write(workdir)
+
+
+def _fingerprints(plans: Sequence[evaluation.Plan]) -> dict[str, str]:
+    """The fingerprint of each data set as it is used, by a name that tells it from the others."""
+    told, known = {}, {}
+    for plan in plans:
+        own = plan.group.config.dataset
+        words = [own.name]
+        words += [f"on a canvas of {own.canvas}"] if own.canvas else []
+        words += [f"tested on {own.test_on}"] if own.test_on else []
+        if id(plan.dataset) not in known:
+            known[id(plan.dataset)] = data.fingerprint(plan.dataset)
+        told[" ".join(words)] = known[id(plan.dataset)]
+    return told
+
+
+def _check_earlier(
+    earlier: Sequence[dict[str, Any]], data_sets: dict[str, str], workdir: pathlib.Path
+) -> None:
+    """Refuses to go on with other examples than those that a launch was begun with."""
+    for launch in earlier:
+        for name, told in launch.get("data", {}).items():
+            if data_sets.get(name, told) != told:
+                raise errors.UserError(
+                    f"--workdir={workdir}: was begun with other examples of {name}; give the "
+                    "--data_dir of that launch, or choose another --workdir"
+                )
+
+
+def _differences(earlier: Sequence[dict[str, Any]]) -> list[str]:
+    """What may set apart, in its last digits or by more, what other launches have left."""
+    notes = []
+
+    def other(name: str, now: Any) -> bool:
+        return any(launch.get(name, now) != now for launch in earlier)
+
+    if other("code", environment.code()):
+        notes.append("other code of cnnjax made some of what stands there, which is kept")
+    if jax.default_backend() == "cpu" and other("cores", platform.usable_cores()):
+        notes.append("was begun on another number of cores, which sums round otherwise on")
+    return notes
 
 
 def _prepare(part: evaluation.Plan, config: ConfigDict) -> train.Prepared:
@@ -328,104 +364,3 @@ def hypers(members: Sequence[Run], count: int) -> train.Hyper:
         augment_strength=floats["strength"],
         label_noise=floats["label_noise"],
     )
-
-
-class Monitor:
-    """The launch's progress bar and its log.
-
-    The bar counts work, not images, so that the time left is about right although some networks are
-    far heavier than others.
-
-    Args:
-      log: The file that gets one JSON line a report.
-      plans: Every group of the launch.
-    """
-
-    def __init__(self, log: pathlib.Path, plans: Sequence[evaluation.Plan]):
-        self._log = log
-        self._work = {part.group.name: _work(part) for part in plans}
-        self._done: dict[str, float] = {}
-
-    def __enter__(self) -> "Monitor":
-        live = sys.stderr.isatty()
-        self._bar = tqdm(
-            total=sum(self._work.values()),
-            bar_format="{percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}",
-            mininterval=0.2 if live else 20.0,
-            dynamic_ncols=True,
-            smoothing=0.0,  # the mean pace: that of the group at hand is not that of those to come
-        )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-    def skip(self, parts: Sequence[evaluation.Plan]) -> None:
-        """Counts the groups that an earlier launch finished."""
-        self._found(sum((self._work[part.group.name] for part in parts), 0.0))
-
-    def complete(self, part: evaluation.Plan) -> None:
-        """Counts a group of which an earlier launch left nothing to train."""
-        name = part.group.name
-        if name not in self._done:
-            self._done[name] = self._work[name]
-            self._found(self._work[name])
-
-    def say(self, part: evaluation.Plan | None, what: str) -> None:
-        """Shows what is being done."""
-        self._bar.set_postfix_str(f"{part.group.name}: {what}" if part else what)
-
-    def note(self, what: str) -> None:
-        """Says something on a line of its own, which stays."""
-        self._bar.write(what, file=sys.stderr)
-
-    def report(self, part: evaluation.Plan, progress: train.Progress) -> None:
-        """Moves the bar and writes a line of the log."""
-        name = part.group.name
-        per_step = self._work[name] / part.steps
-        if name not in self._done:
-            self._done[name] = per_step * progress.start
-            self._found(self._done[name])
-        now = per_step * progress.step
-        self._bar.set_postfix_str(
-            f"{name} loss {_mean(progress.loss):.3f} "
-            f"accuracy {100 * np.mean(progress.accuracy):.1f} % "
-            f"{progress.images_per_second:,.0f} images/s",
-            refresh=False,
-        )
-        self._bar.update(now - self._done[name])
-        self._done[name] = now
-        line: dict[str, Any] = {
-            "time": round(time.time(), 3),
-            "group": name,
-            "step": progress.step,
-            "steps": part.steps,
-            # JSON knows no NaN: null is the loss of a member that diverged.
-            "loss": [
-                round(float(value), 6) if np.isfinite(value) else None for value in progress.loss
-            ],
-            "accuracy": [round(float(value), 6) for value in progress.accuracy],
-            "images_per_second": round(progress.images_per_second, 1),
-        }
-        with self._log.open("a") as log:
-            log.write(json.dumps(line) + "\n")
-
-    def _found(self, work: float) -> None:
-        # What was there already says nothing about the pace of this launch.
-        self._bar.initial += work
-        self._bar.n += work
-        self._bar.refresh()
-
-
-def _mean(losses: np.ndarray) -> float:
-    """The mean over members that did not diverge, NaN where all did."""
-    finite = losses[np.isfinite(losses)]
-    return float(finite.mean()) if len(finite) else np.nan
-
-
-def _work(part: evaluation.Plan) -> float:
-    # Arithmetic on shared weights, a convolution's, goes at about a tenth of the pace of a matrix
-    # product's, and what is not the network's arithmetic costs about as much as the constant.
-    shared = part.summary.multiply_accumulates - part.summary.parameters
-    images = part.steps * part.recipe.batch_size * len(part.group.members)
-    return images * (part.summary.parameters + 10.0 * max(shared, 0) + 500_000.0)

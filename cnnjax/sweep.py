@@ -443,11 +443,13 @@ def _chosen_routes(config: ConfigDict, wanted: Sequence[str]) -> list[str]:
 
 def _check_choose(names: Sequence[str], axes: Axes) -> None:
     for name in names:
-        if name not in NUMERIC:
-            known = [each for each in NUMERIC if each != "seed"]
-            raise UserError(f"choose={name!r}: expected one of {', '.join(known)}")
         if name == "seed":
             raise UserError("choose='seed': seeds are repeated, not chosen")
+        if name == "dataset.train_size":
+            raise UserError(f"choose={name!r}: sizes of training sets are compared, not chosen")
+        if name not in NUMERIC:
+            known = [each for each in NUMERIC if each not in ("seed", "dataset.train_size")]
+            raise UserError(f"choose={name!r}: expected one of {', '.join(known)}")
         if name not in axes:
             raise UserError(f"choose={name!r}: is not swept; add it as an axis, as in {name}=A,B")
 

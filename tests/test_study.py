@@ -18,11 +18,14 @@ from ml_collections import ConfigDict
 from cnnjax import (
     augment,
     data,
+    environment,
     evaluation,
     models,
     nn,
     ops,
     pictures,
+    platform,
+    progress,
     results,
     study,
     sweep,
@@ -106,6 +109,7 @@ def retested(whole, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("retested") / "again"
     shutil.copytree(whole[1], workdir)
     (workdir / "results.parquet").unlink()
+    (workdir / "environment.json").unlink()  # which says that the examples were others
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(study.report, "write", lambda workdir: workdir / "report.html")
         patch.setattr(study.data, "load", load)
@@ -495,7 +499,7 @@ def test_the_log_tells_how_it_went(whole):
 
 def test_diverged_losses_leave_the_log_readable(tmp_path):
     plans = planned()
-    with study.Monitor(tmp_path / "log.jsonl", plans) as monitor:
+    with progress.Monitor(tmp_path / "log.jsonl", plans) as monitor:
         for losses in ([np.nan, 0.5, np.inf], [np.nan, np.nan, np.nan]):
             accuracy = np.zeros(len(losses))
             told = train.Progress(2, 0, np.array(losses), accuracy, images_per_second=1.0)
@@ -511,11 +515,11 @@ def test_diverged_losses_leave_the_log_readable(tmp_path):
 
 def test_the_bar_counts_a_group_that_was_trained_but_not_measured(tmp_path):
     plans = planned()
-    with study.Monitor(tmp_path / "log.jsonl", plans) as monitor:
+    with progress.Monitor(tmp_path / "log.jsonl", plans) as monitor:
         for plan in plans:
             monitor.complete(plan)
         assert monitor._bar.n == pytest.approx(monitor._bar.total)
-    with study.Monitor(tmp_path / "log.jsonl", plans) as monitor:
+    with progress.Monitor(tmp_path / "log.jsonl", plans) as monitor:
         told = train.Progress(plans[0].steps, 0, np.zeros(1), np.zeros(1), images_per_second=1.0)
         monitor.report(plans[0], told)
         once = monitor._bar.n
@@ -524,9 +528,9 @@ def test_the_bar_counts_a_group_that_was_trained_but_not_measured(tmp_path):
 
 
 def test_the_bar_tells_how_it_goes(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(study.sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True, raising=False)
     plans = planned()
-    with study.Monitor(tmp_path / "log.jsonl", plans) as monitor:
+    with progress.Monitor(tmp_path / "log.jsonl", plans) as monitor:
         monitor._bar.start_t -= 100.0
         told = train.Progress(
             step=2,
@@ -589,7 +593,7 @@ def test_a_table_that_was_deleted_is_measured_anew(name, whole, tmp_path, monkey
         launch(small(), workdir)
     assert len(results.finished(workdir)) == 1
     launch(small(), workdir)
-    assert len(results.environments(workdir / "environment.json")) == 3, "one a launch"
+    assert len(environment.read(workdir / "environment.json")) == 3, "one a launch"
     for each in results.SCHEMAS:
         pair = [results.read(folder / f"{each}.parquet") for folder in (workdir, whole[1])]
         pd.testing.assert_frame_equal(*pair)
@@ -608,9 +612,24 @@ def test_results_of_other_code_are_kept_and_told(whole, tmp_path, monkeypatch, c
     shutil.copytree(workdir, tmp_path / "again")
     launch(small(), tmp_path / "again")
     assert "other code" not in capfd.readouterr().err
-    monkeypatch.setattr(results, "code", lambda: "edited")
+    monkeypatch.setattr(environment, "code", lambda: "edited")
     pd.testing.assert_frame_equal(launch(small(), tmp_path / "again"), table)
     assert re.search("again: other code of cnnjax made some of", capfd.readouterr().err)
+    monkeypatch.setattr(platform, "usable_cores", lambda: 999)
+    launch(small(), tmp_path / "again")
+    assert re.search("again: was begun on another number of cores", capfd.readouterr().err)
+
+
+def test_other_examples_than_a_launch_was_begun_with_are_one_clear_error(
+    whole, tmp_path, monkeypatch
+):
+    _, workdir = whole
+    shutil.copytree(workdir, tmp_path / "again")
+    digits = data.load("digits", None)
+    fewer = digits._replace(test=data.Split(*(each[:-1] for each in digits.test)))
+    monkeypatch.setattr(data, "load", lambda *_: fewer)
+    with pytest.raises(UserError, match=r"again: was begun with other examples of digits; give th"):
+        launch(small(), tmp_path / "again")
 
 
 class Wrong(linen.Module):
@@ -740,6 +759,8 @@ def test_the_insides_are_of_the_best_of_all_sets_and_not_of_the_largest(monkeypa
     told = {"few": ("digits", 1079, (0.96,)), "many": ("mnist1d", 4000, (0.4,))}
     run, label = drawn_insides(monkeypatch, told)
     assert (run.route, label) == ("few", "Few")
+    told = {"all": ("digits", 1079, (0.4,)), "part": ("digits", 300, (0.9,))}
+    assert drawn_insides(monkeypatch, told)[1] == "Part"
 
 
 def test_without_checkpoints_a_finished_launch_is_drawn_without_insides(tmp_path):
@@ -877,6 +898,17 @@ def test_a_diverged_seed_spoils_its_value():
     assert rates == [1e-4, 1e-2, 1e-4, 1e-2]
     chosen = evaluation.choose(runs, scores, ("optimizer.learning_rate",))
     assert chosen.tolist() == [True, False, True, False]
+
+
+@pytest.mark.parametrize("seeds", ["0,1,2", "2,1,0"])
+def test_of_equals_the_first_is_chosen_in_whatever_order_seeds_come(seeds):
+    sweep_ = f"route=linear;optimizer.learning_rate=1e-3,6e-3;seed={seeds}"
+    runs = sweep.expand(small(sweep=sweep_))
+    right = {1e-3: (333, 346, 350), 6e-3: (334, 345, 350)}  # as many, but not to the last bit
+    rates = [run.numbers["optimizer.learning_rate"] for run in runs]
+    scores = [right[rate][run.config.seed] / 359 for rate, run in zip(rates, runs, strict=True)]
+    chosen = evaluation.choose(runs, np.array(scores), ("optimizer.learning_rate",))
+    assert chosen.tolist() == [rate == 1e-3 for rate in rates]
 
 
 def test_a_distortion_that_signals_do_not_know_is_one_clear_error():

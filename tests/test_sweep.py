@@ -592,6 +592,7 @@ def test_a_field_is_given_one_way():
     [
         (("batch_size",), "choose='batch_size': expected one of optimizer.learning_rate"),
         (("seed",), "choose='seed': seeds are repeated, not chosen"),
+        (("dataset.train_size",), "choose='dataset.train_size': sizes of training sets are comp"),
         (("optimizer.weight_decay",), "choose='optimizer.weight_decay': is not swept"),
     ],
 )

@@ -5,7 +5,7 @@ a set of tensorflow-datasets so that it can be.
 """
 
 from cnnjax.data.canvas import on_canvas
-from cnnjax.data.dataset import Dataset, Split
+from cnnjax.data.dataset import Dataset, Split, fingerprint
 from cnnjax.data.loading import NAMES, SIGNALS, load
 
-__all__ = ["NAMES", "SIGNALS", "Dataset", "Split", "load", "on_canvas"]
+__all__ = ["NAMES", "SIGNALS", "Dataset", "Split", "fingerprint", "load", "on_canvas"]

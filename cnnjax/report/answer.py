@@ -17,14 +17,16 @@ class Contest(NamedTuple):
     """Who leads a column of figures.
 
     Attributes:
-      best: The row with the highest (or lowest) mean.
+      best: The row with the highest mean.
       level: The rows whose intervals overlap the best's, without it, best first.
-      known: Whether every row of the contest has an interval.
+      known: Whether intervals decide; otherwise hardly any row has one.
+      left_out: Rows of one seed, which have no interval, beside several that have one.
     """
 
     best: pd.Series
     level: pd.DataFrame
     known: bool
+    left_out: pd.DataFrame
 
     @property
     def clear(self) -> bool:
@@ -34,6 +36,8 @@ class Contest(NamedTuple):
 
 def contest(frame: pd.DataFrame, value: str) -> Contest | None:
     """Finds the row with the highest `value` and those that cannot be told from it.
+
+    Where several rows have an interval, those without one take no part.
 
     Args:
       frame: Rows with the columns `value` and `value`_half.
@@ -45,11 +49,15 @@ def contest(frame: pd.DataFrame, value: str) -> Contest | None:
     rows = frame[frame[value].notna()].sort_values(value, ascending=False, kind="stable")
     if rows.empty:
         return None
-    best, rest = rows.iloc[0], rows.iloc[1:]
     half = f"{value}_half"
+    sure = rows[half].notna()
+    known = bool(sure.all() or sure.sum() > 1)
+    left_out = rows[~sure & known]
+    rows = rows[sure | (not known)]
+    best, rest = rows.iloc[0], rows.iloc[1:]
     reach = rest[value] + rest[half].fillna(0.0)
     floor = best[value] - (0.0 if math.isnan(best[half]) else best[half])
-    return Contest(best, rest[reach >= floor], bool(rows[half].notna().all()))
+    return Contest(best, rest[reach >= floor], known, left_out)
 
 
 def overlap(one: tuple[float, float], other: tuple[float, float]) -> bool:
@@ -177,6 +185,9 @@ def _winner(found: Contest, study: reading.Study) -> Markup:
             second["entry"],
             words.with_interval(second["accuracy"], second["accuracy_half"], digits=decimals),
         )
+    gain += _left_out(found)
+    if len(set(rows["train_size"])) > 1:
+        gain += Markup("; not all rows learned from as many examples")
     if found.clear:
         return Markup("<b>{}</b> is right most often, on {} of {} ({}){}").format(
             best["entry"], score, examples, count, gain
@@ -267,7 +278,7 @@ def _corrupted(study: reading.Study) -> Markup:
                 "<b>no clear winner</b> can be named, since single seeds give no interval; {} "
                 "makes the fewest errors, {}"
             ).format(best["entry"], errors)
-        parts.append(lead + text)
+        parts.append(lead + text + _left_out(found))
     return _sentence("Corrupted", Markup("; ").join(parts)) if parts else Markup()
 
 
@@ -285,7 +296,7 @@ def _kept(study: reading.Study, trained: pd.DataFrame) -> list[Markup]:
     if len(set(trained["entry"])) == 1:
         return _alone(study, trained)
     wins: dict[str, list[str]] = {}
-    draws, single = [], False
+    draws, single, found = [], False, None
     for name in study.transformations:
         rows = trained[trained["transformation"] == name]
         found = contest(rows, "kept")
@@ -313,6 +324,8 @@ def _kept(study: reading.Study, trained: pd.DataFrame) -> list[Markup]:
         lead = Markup("{} <b>no clear winner</b> {}")
         why = "single seeds give no interval, so there is" if single else "there is"
         clauses.append(lead.format(why, _join(draws)))
+    if clauses and found is not None:
+        clauses[-1] += _left_out(found)
     return clauses
 
 
@@ -431,6 +444,13 @@ def _sure(best: pd.Series, other: pd.Series, value: str) -> str:
 def _theirs(level: pd.DataFrame) -> str:
     shown, rest = level["entry"].head(2).tolist(), len(level) - 2
     return words.listed([*shown, *([_others(rest)] if rest > 0 else [])])
+
+
+def _left_out(found: Contest) -> Markup:
+    """Says who took no part."""
+    if found.left_out.empty:
+        return Markup()
+    return Markup("; left out for having one seed: {}").format(_theirs(found.left_out))
 
 
 def _others(count: int) -> str:

@@ -15,6 +15,12 @@ from cnnjax.report.plotting import Dot, Drawing, Line, Panel
 
 _FULL_COLOUR = 4.0  # the corruption error (and its inverse) from which colour grows no stronger
 _NO_LINE = (0.1, 40.0)  # dashes of a swatch that is a mark alone
+# What a network's training is told by, without its policy.
+_TRAINED = (
+    *("dataset", "train_on", "canvas", "normalise", "model", "model_options", "features"),
+    *("train_size", "batch_size", "steps", "optimizer", "learning_rate", "schedule", "warmup"),
+    *("final", "momentum", "weight_decay", "label_smoothing", "label_noise"),
+)
 _MOST_NETWORKS = 12  # panels of the error of equivariance; more would only be scrolled past
 
 
@@ -258,10 +264,12 @@ def _strengths(study: reading.Study, trained: pd.DataFrame, path: Path) -> Drawi
     lines = {line: own for line, own in members.items() if len(own) > 1}
     if not lines:
         return None
-    same = ["dataset", "model", "model_options", "features", "weight_decay", "label_noise"]
+    # What validation chose for each may differ; all else must agree. As words, for NaN is not NaN.
+    chosen = {name.rpartition(".")[2] for name in study.config.get("choose") or ()}
+    same = rows[[name for name in _TRAINED if name not in chosen]].astype(str)
     for own in lines.values():
-        first = rows.loc[next(iter(own.values()))]
-        plain = rows[(rows[same] == first[same]).all(axis=1) & (rows["augment"] == "none")]
+        first = same.loc[next(iter(own.values()))]
+        plain = rows[(same == first).all(axis=1) & (rows["augment"] == "none")]
         if len(plain) == 1:
             own.setdefault(0.0, str(plain.index[0]))
     entries = {line: palette.within_family(place) for place, line in enumerate(lines)}

@@ -11,6 +11,7 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
+from cnnjax import results
 from cnnjax.report import answer, figures, gallery, palette, reading, words
 
 _HERE = Path(__file__).parent
@@ -104,9 +105,8 @@ def write(workdir: str | Path) -> Path:
         probability=words.probability,
     )
     path = workdir / "report.html"
-    partial = workdir / "report.html.partial"
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    with results.replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
     return path
 
 
@@ -124,6 +124,8 @@ def route_table(study: reading.Study) -> tuple[list[Column], list[Row]]:
     decimals = answer.digits(study) if len(table) else 1
     areas = study.areas[~study.areas["initial"].astype(bool)]
     columns = [Column("data", "Data set", numeric=False)] if several else []
+    sizes = len(set(table["train_size"])) > 1
+    columns += [Column("trained on", "Training examples")] if sizes else []
     columns += [
         Column("n", "Seeds"),
         Column(
@@ -165,6 +167,8 @@ def route_table(study: reading.Study) -> tuple[list[Column], list[Row]]:
     for _, row in table.iterrows():
         entry = row["entry"]
         cells = [Cell(row["dataset"], "", row["dataset"])] if several else []
+        size = int(row["train_size"])
+        cells += [Cell(f"{size:,}", "", size)] if sizes else []
         cells.append(Cell(str(row["seeds"]), "", row["seeds"]))
         text = _points(row["accuracy"], row["accuracy_half"], decimals)
         cells.append(Cell(*text, row["accuracy"], *shaded["accuracy"].get(entry, ())))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from cnnjax import data, invariance, results
+from cnnjax import data, environment, invariance, results
 from cnnjax.errors import UserError
 from cnnjax.report import palette
 
@@ -35,7 +35,8 @@ class Study(NamedTuple):
       config: The parsed config.json, or {}.
       environments: What each launch ran on that trained or measured something, in order.
       measured: Rows of results.parquet of members that were chosen and finished, each with the name
-        of its row on the page in `entry`, and `initial` as a bool; without the corrupted images.
+        of its row on the page in `entry`, whether its training set was its route's largest in
+        `full_size`, and `initial` as a bool; without the corrupted images.
       routes: One row an entry, at its largest training size (those that diverged there have none),
         in the order of the page: entry,
         label, route, model, features, family, dataset, train_size, seeds, examples, accuracy,
@@ -126,15 +127,15 @@ def read(workdir: Path) -> Study:
     table["label"] = table["label"].where(table["label"] != "", table["route"])
     table["label"] = table["label"].where(table["label"] != "", table["model"].astype(str))
 
+    # Where a row diverged on its largest training set, what it got on a smaller one is no answer.
+    table["full_size"] = results.at_full_size(table)
     measured = table[(table["status"] == "done") & table["chosen"].astype(bool)]
     measured = measured[measured["accuracy"].notna()].reset_index(drop=True)
     measured["entry"] = _entries(measured)
     touched = measured.loc[measured["transformation"] != "none", "examples"]
     corrupted = measured[results.corruptions(measured)]
     measured = measured[~results.corruptions(measured)].reset_index(drop=True)
-    # Where a row diverged on its largest training set, what it got on a smaller one is no answer.
-    largest = table.groupby(["route", "label", "dataset"], dropna=False)["train_size"].max()
-    routes = _routes(measured, largest)
+    routes = _routes(measured)
     measured = measured[measured["entry"].isin(routes["entry"])].reset_index(drop=True)
     names = [name for name in pd.unique(measured["transformation"]) if name != "none"]
     corruptions = _corruptions(corrupted, routes)
@@ -144,7 +145,7 @@ def read(workdir: Path) -> Study:
         title=str(config.get("title") or _first(table, "experiment") or workdir.name),
         question=str(config.get("question") or ""),
         config=config,
-        environments=results.environments(workdir / "environment.json"),
+        environments=environment.read(workdir / "environment.json"),
         measured=measured,
         routes=routes,
         areas=_areas(measured, routes),
@@ -190,8 +191,7 @@ def by_data(study: Study) -> list[tuple[str, Study]]:
 
 def at_full_size(study: Study) -> pd.DataFrame:
     """Returns the measured rows at each entry's largest training size."""
-    largest = study.routes.set_index("entry")["train_size"]
-    return study.measured[study.measured["train_size"] == study.measured["entry"].map(largest)]
+    return study.measured[study.measured["full_size"]]
 
 
 def overall(study: Study) -> pd.DataFrame:
@@ -291,19 +291,16 @@ def _entries(frame: pd.DataFrame) -> pd.Series:
     return names.where(~shared, names + " · " + frame["dataset"])
 
 
-def _routes(measured: pd.DataFrame, sizes: pd.Series) -> pd.DataFrame:
+def _routes(measured: pd.DataFrame) -> pd.DataFrame:
     untouched = measured[(measured["transformation"] == "none") & ~measured["initial"]]
+    untouched = untouched[untouched["full_size"]]
     # Members stand in the order of their sweep, of which validation leaves some out here and others
     # there: within a route the numbers are put in order again.
     place = untouched.groupby(["group", "route", "label"], sort=False).ngroup()
     numbers = [name for name in _VARIED if pd.api.types.is_numeric_dtype(untouched[name])]
     untouched = untouched.assign(place=place).sort_values(["place", *numbers], kind="stable")
     rows = []
-    for entry, group in untouched.groupby("entry", sort=False):
-        size = sizes[tuple(group.iloc[0][["route", "label", "dataset"]])]
-        largest = group[group["train_size"] == size]
-        if largest.empty:
-            continue
+    for entry, largest in untouched.groupby("entry", sort=False):
         first = largest.iloc[0]
         accuracy, accuracy_half, seeds = results.interval(largest["accuracy"].to_numpy(float))
         errors, errors_half, _ = results.interval(largest["errors"].to_numpy(float))
@@ -343,9 +340,8 @@ def _routes(measured: pd.DataFrame, sizes: pd.Series) -> pd.DataFrame:
 
 def _areas(measured: pd.DataFrame, routes: pd.DataFrame) -> pd.DataFrame:
     """Averages each member's curves over their magnitudes, then over seeds."""
-    largest = routes.set_index("entry")["train_size"]
     frame = measured.loc[
-        measured["train_size"] == measured["entry"].map(largest),
+        measured["full_size"],
         # A table of fifty columns takes three times as long to be cut up into curves.
         ["entry", "seed", "initial", "transformation", "magnitude", "accuracy", "consistency"],
     ]

@@ -137,6 +137,8 @@ def test_an_unknown_option_is_answered_with_the_nearest():
         models.build("mlp800", widht=3)
     with pytest.raises(UserError, match=r"model\.options\.width: linear has no options"):
         models.build("linear", width=3)
+    with pytest.raises(UserError, match="plain8='parent': there is none of that name"):
+        models.build("plain8", parent=3)  # every module's own, and no option of a network
 
 
 @pytest.mark.parametrize(

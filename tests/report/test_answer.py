@@ -107,6 +107,20 @@ def test_one_seed_never_makes_a_winner(study, builders):
     assert "±" not in first
 
 
+def test_a_row_of_one_seed_is_left_out_among_rows_with_intervals(study, builders):
+    row = builders["row"]
+    curves = {"translation": 0.5}
+    found = study(
+        members(row, "pixels", "none", 0.90, kept=curves),
+        members(row, "copies", "training", 0.97, kept={"translation": 0.9}),
+        members(row, "lonely", "structure", 0.99, kept={"translation": 0.95})[:3],
+    )
+    untouched, *_, single = map(plain, answer.sentences(found))
+    assert untouched.startswith("Untouched copies is right most often, on 97.0 ± 0.2 %")
+    assert untouched.endswith("; left out for having one seed: lonely.")
+    assert "no clear winner" not in single
+
+
 def test_no_route_may_win(study, builders):
     row = builders["row"]
     found = study(members(row, "pixels", "none", 0.97), members(row, "ladder", "structure", 0.95))

@@ -81,7 +81,10 @@ def test_strengths_start_at_the_network_without_a_policy(builders, tmp_path, mon
         for seed in range(2)
         for name in ("none", "translation")
     ]
-    rows.append(builders["row"](label="other", model="linear", augment="none", accuracy=0.1))
+    others = ({"model": "linear"}, {"steps": 7}, {"optimizer": "sgd"}, {"train_size": 9})
+    for place, other in enumerate(others):
+        row = builders["row"](label=f"other {place}", augment="none", accuracy=0.1)
+        rows.append(row | other)
     study = reading.read(builders["save"](tmp_path, pd.DataFrame(rows)))
     figures._strengths(study, reading.at_full_size(study), tmp_path / "strengths.svg")
     (untouched,), (transformed,) = drawn
