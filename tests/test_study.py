@@ -488,6 +488,18 @@ def test_guesses_agree_with_the_errors_of_the_table(whole):
     assert set(pictures["error_groups"]) == set(wrong["group"])
 
 
+def test_the_page_of_a_launch_tells_its_figures(whole, tmp_path):
+    table, workdir = whole
+    shutil.copytree(workdir, tmp_path / "drawn")
+    text = page.write(tmp_path / "drawn").read_text()
+    rows = table[table["chosen"] & ~table["initial"] & (table["transformation"] == "none")]
+    for label, own in rows[rows["train_size"] == 1079].groupby("label"):
+        assert label in text
+        assert f"{100 * own['accuracy'].mean():.1f}" in text
+    assert {path.stem for path in (tmp_path / "drawn" / "figures").glob("*.svg")} >= {"accuracy"}
+    assert text.count('class="tile"') > 0
+
+
 def test_the_log_tells_how_it_went(whole):
     _, workdir = whole
     lines = [json.loads(line) for line in (workdir / "log.jsonl").read_text().splitlines()]
@@ -861,12 +873,14 @@ def test_the_next_group_is_compiled_while_one_is_measured(tmp_path, monkeypatch)
     honest_measure = evaluation.measure
 
     def prepare(*arguments, **options):
+        assert options["members_layout"] == "map"
         done.append("prepare")
         result = honest_prepare(*arguments, **options)
         prepared[done.count("prepare") - 1].set()
         return result
 
     def trained(*arguments, **options):
+        assert options["checkpoint_seconds"] == 7.0
         result = honest_train(*arguments, **options)
         done.append("trained")
         return result
@@ -878,7 +892,8 @@ def test_the_next_group_is_compiled_while_one_is_measured(tmp_path, monkeypatch)
     monkeypatch.setattr(train, "prepare", prepare)
     monkeypatch.setattr(train, "train", trained)
     monkeypatch.setattr(evaluation, "measure", measure)
-    launch(small(sweep="route=*;seed=0", choose=()), tmp_path / "ahead")
+    config = small(sweep="route=*;seed=0", choose=(), layout="map", checkpoint_seconds=7.0)
+    launch(config, tmp_path / "ahead")
     assert done == ["prepare", "trained", "prepare", "trained"], "nothing compiles beside training"
 
 

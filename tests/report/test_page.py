@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from scipy import stats
 
-from cnnjax import report
+from cnnjax import report, results
 from cnnjax.report import reading
 from cnnjax.report.page import route_table
 
@@ -293,9 +293,16 @@ def test_published_figures_stand_beside_ours_with_their_source(builders, tmp_pat
     assert page.headings() == ["answer", "table", "published", "cost", "inside", "errors", "made"]
     row = next(cells for cells in page.cells if cells[0] == "MLP-800, elastic" and len(cells) == 5)
     assert row[1] == "0.70 %"
+    frame = results.read(tmp_path / "results.parquet")
+    errors = 100 * (1 - frame[frame["label"] == row[0]]["accuracy"])
+    assert row[2].startswith(f"{errors.mean():.2f} ±")
     assert row[4] == "Simard 2003"
     missing = next(cells for cells in page.cells if cells[0] == "DanNet")
     assert missing[2:4] == ["–", "–"]
+    # Under a tile: the first guess, then the second, each with its probability.
+    tile = re.search(r"<b>(\d)</b>, [^<]+<br><span class=\"second\"><b>(\d)</b>", page.source)
+    assert tile is not None
+    assert tile[1] != tile[2]
 
 
 @pytest.mark.parametrize(
