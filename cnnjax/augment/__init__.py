@@ -53,6 +53,7 @@ from cnnjax.augment.policies import (
     Sequence,
     SomeOf,
     TrivialAugment,
+    draw_move,
     move,
 )
 from cnnjax.augment.scenes import Composition, Randomisation, compose_scene, in_scene, mask_of
@@ -122,6 +123,7 @@ __all__ = [
     "draw_crop_and_pad",
     "draw_elastic",
     "draw_horizontal_flip",
+    "draw_move",
     "draw_perspective",
     "draw_rotate",
     "draw_scale",

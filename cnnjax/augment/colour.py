@@ -360,8 +360,11 @@ def solarise(
       ValueError: `threshold` is not a number or a pair (low, high) in [0, 1].
     """
     image = draw.pixel_image(image)
-    values = draw.float_image(image)
     t = draw.parameter(key, "threshold", threshold, neutral=1, strength=strength, least=0, most=1)
+    if image.dtype == np.uint8:
+        # The threshold as a byte: of a number of 255ths the byte itself, however t was rounded.
+        return jnp.where((t == 1) | (image < jnp.ceil(255 * t - 1e-3)), image, 255 - image)
+    values = draw.float_image(image)
     return _result(image, t == 1, jnp.where(values < t, values, 1 - values))
 
 

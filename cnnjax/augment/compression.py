@@ -21,9 +21,10 @@ _LUMINANCE = np.array(
         [24, 35, 55, 64, 81, 104, 113, 92],
         [49, 64, 78, 87, 103, 121, 120, 101],
         [72, 92, 95, 98, 112, 100, 103, 99],
-    ]
+    ],
+    np.int32,
 )
-_CHROMINANCE = np.full((8, 8), 99)
+_CHROMINANCE = np.full((8, 8), 99, np.int32)
 _CHROMINANCE[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]]
 _COLOUR = np.stack([_LUMINANCE, _CHROMINANCE, _CHROMINANCE])
 

@@ -301,7 +301,7 @@ def valid_field(name: str, value: Any) -> Any:
 
 
 def _valid_number(name: str, value: Any) -> float:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
     if not (number and math.isfinite(value) and value >= 0):
         raise UserError(f"{name}={value!r}: expected a number ≥ 0")
     return float(value)

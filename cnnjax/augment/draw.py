@@ -134,7 +134,9 @@ def parameter(
     drawn = jnp.float32(low)
     if high > low:
         drawn = jax.random.uniform(key, (), minval=low, maxval=high)
-    moved = jnp.float32(neutral) + jnp.asarray(strength, jnp.float32) * (drawn - neutral)
+    strength = jnp.asarray(strength, jnp.float32)
+    # n + 1 · (v − n) would not be v to the last bit.
+    moved = jnp.where(strength == 1, drawn, neutral + strength * (drawn - neutral))
     return jnp.clip(moved, *(None if math.isinf(end) else end for end in (least, most)))
 
 
@@ -185,6 +187,26 @@ def ends(
     return float(pair[0]), float(pair[1])
 
 
+def whole_number(name: str, value: int, *, least: int) -> int:
+    """Gives a whole number as Python's, checked.
+
+    Args:
+      name: The parameter's name, for the message.
+      value: The number, NumPy's or Python's.
+      least: The smallest value that is allowed.
+
+    Returns:
+      The number.
+
+    Raises:
+      ValueError: It is no whole number, or below `least`.
+    """
+    number = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not number or value < least:
+        raise ValueError(f"{name}={value!r}: expected a whole number ≥ {least}")
+    return int(value)
+
+
 def check_size(size: tuple[int, ...]) -> None:
     """Refuses an image's whole shape where its size is expected.
 
@@ -231,16 +253,16 @@ def fill_of(fill: Number, dtype: DTypeLike) -> Number:
     return math.floor(fill * jnp.iinfo(dtype).max + 0.5)
 
 
-def check_fill(fill: Scalar) -> None:
-    """Refuses a `fill` on the scale of 255.
+def check_fill(fill: Number) -> None:
+    """Refuses a `fill` on the scale of 255, and an array: it is compiled in.
 
     Args:
-      fill: A number; one that is traced is not looked at.
+      fill: A number.
 
     Raises:
-      ValueError: It is outside [0, 1].
+      ValueError: It is no number within [0, 1].
     """
-    if isinstance(fill, tuple | list) or (
-        isinstance(fill, int | float | np.number) and not 0 <= fill <= 1
-    ):
+    if isinstance(fill, jax.core.Tracer):
+        raise ValueError("fill: expected a number; of all arguments `strength` may be traced")
+    if not (isinstance(fill, int | float | np.number) and 0 <= fill <= 1):
         raise ValueError(f"fill={fill!r}: expected a number within [0, 1]")

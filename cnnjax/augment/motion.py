@@ -62,8 +62,9 @@ class Motion:
     new_size: tuple[int, int] = dataclasses.field(metadata={"static": True})
 
     def __post_init__(self) -> None:
-        check_size(self.old_size)
-        check_size(self.new_size)
+        for name in ("old_size", "new_size"):
+            check_size(getattr(self, name))
+            object.__setattr__(self, name, tuple(getattr(self, name)))  # a list hashes not
 
 
 def compose(motions: Sequence[Motion]) -> Motion:

@@ -176,8 +176,7 @@ def superpixel(
       (https://github.com/aleju/imgaug).
     """
     for name, count in (("segments", segments), ("iterations", iterations)):
-        if count < 1:
-            raise ValueError(f"{name}={count}: expected at least 1")
+        draw.whole_number(name, count, least=1)
     if not compactness > 0:
         raise ValueError(f"compactness={compactness}: expected a number above 0")
     own_key, segment_key = jax.random.split(key)
@@ -277,7 +276,7 @@ def _slic(
     def choose(means: Array) -> Array:
         """Each pixel's nearest segment; those beyond the grid are too far for any."""
         # The barriers keep XLA from working out the arguments again for each of their uses.
-        seen = lax.optimization_barrier(_neighbours(means, grid, 1e6))
+        seen = lax.optimization_barrier(_neighbours(means, grid, np.inf))
         far = [functools.reduce(jnp.add, jnp.square(points - mean)) for mean in seen]
         chosen, least = jnp.zeros(far[0].shape, jnp.int32), far[0]
         for which, distance in enumerate(far[1:], start=1):

@@ -37,7 +37,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
 
-from cnnjax.augment.draw import Image, Number, Scalar, one_image
+from cnnjax.augment.draw import Image, Number, Scalar, one_image, whole_number
 from cnnjax.augment.mixing import symmetric_beta
 from cnnjax.augment.motion import Motion, compose, move_image
 from cnnjax.ops.pixels import as_pixels, floats, unit
@@ -84,8 +84,40 @@ def move(
     >>> augment.move(jax.random.key(0), jnp.ones((28, 28, 1)), draws=draws).shape
     (28, 28, 1)
     """
+    height, width, _ = one_image(image).shape
+    motion = draw_move(key, (height, width), draws=draws, strength=strength)
+    return move_image(image, motion, order=order, border=border, fill=fill)
+
+
+def draw_move(
+    key: PRNGKeyArray,
+    size: tuple[int, int],
+    *,
+    draws: tuple[Callable[..., Motion], ...],
+    strength: Scalar = 1.0,
+) -> Motion:
+    """Draws the motion of `move`, for what an image is annotated with.
+
+    Args:
+      key: The random key; with the same one `move` moves the image by this motion.
+      size: (height, width) of the image.
+      draws: As for `move`.
+      strength: Of every motion; at 0 nothing moves.
+
+    Returns:
+      The motion, for `move_image`, `move_boxes`, `move_mask` and `move_points`.
+
+    Raises:
+      ValueError: No draws, or something else among them.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from cnnjax import augment
+    >>> draws = (augment.draw_rotate, augment.draw_horizontal_flip)
+    >>> motion = augment.draw_move(jax.random.key(0), (28, 28), draws=draws)
+    >>> augment.move_boxes(jnp.array([[4.0, 4, 9, 12]]), motion).shape
+    (1, 4)
+    """
     motions: list[Motion] = []
-    size = one_image(image).shape[:2]
     if not isinstance(draws, tuple | list):
         raise ValueError(f"draws={draws!r}: expected a tuple of `draw_rotate` and its like")
     for each, draw in zip(jax.random.split(key, max(len(draws), 1)), draws, strict=False):
@@ -93,7 +125,7 @@ def move(
             raise ValueError(f"draws: expected `draw_rotate` and its like; got {_name(draw)}")
         motions.append(draw(each, size, strength=strength))
         size = motions[-1].new_size
-    return move_image(image, compose(motions), order=order, border=border, fill=fill)
+    return compose(motions)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,6 +137,9 @@ class Sequence:
     """
 
     operations: tuple
+
+    def __post_init__(self) -> None:
+        _check_operations(self.operations)
 
     def __call__(
         self, key: PRNGKeyArray, images: Images, labels: Labels = None, strength: Strength = 1.0
@@ -137,6 +172,9 @@ class OneOf:
     """
 
     operations: tuple
+
+    def __post_init__(self) -> None:
+        _check_operations(self.operations)
 
     def __call__(
         self, key: PRNGKeyArray, images: Images, labels: Labels = None, strength: Strength = 1.0
@@ -190,7 +228,10 @@ class SomeOf:
     most: int | None = None
 
     def __post_init__(self) -> None:
+        _check_operations(self.operations)
         most = len(self.operations) if self.most is None else self.most
+        whole_number("least", self.least, least=0)
+        whole_number("most", most, least=0)
         if not 0 <= self.least <= most <= len(self.operations):
             raise ValueError(
                 f"least={self.least}, most={self.most}: expected 0 ≤ least ≤ most ≤ "
@@ -228,7 +269,8 @@ class RandAugment:
     rounds: int = 2
 
     def __post_init__(self) -> None:
-        _check_count("rounds", self.rounds)
+        _check_operations(self.operations)
+        object.__setattr__(self, "rounds", whole_number("rounds", self.rounds, least=1))
 
     def __call__(
         self, key: PRNGKeyArray, images: Images, labels: Labels = None, strength: Strength = 1.0
@@ -255,6 +297,9 @@ class TrivialAugment:
     """
 
     operations: tuple
+
+    def __post_init__(self) -> None:
+        _check_operations(self.operations)
 
     def __call__(
         self, key: PRNGKeyArray, images: Images, labels: Labels = None, strength: Strength = 1.0
@@ -288,8 +333,9 @@ class AugMix:
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
-        _check_count("width", self.width)
-        _check_count("depth", self.depth)
+        _check_operations(self.operations)
+        for name in ("width", "depth"):
+            object.__setattr__(self, name, whole_number(name, getattr(self, name), least=1))
         if not 0 < self.alpha < np.inf:
             raise ValueError(f"alpha={self.alpha!r}: expected a number above 0")
 
@@ -377,11 +423,6 @@ def _of(labels: Array | np.ndarray | None, places: Array) -> Array | None:
     return None if labels is None else jnp.asarray(labels)[places]
 
 
-def _check_count(name: str, value: int) -> None:
-    if not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name}={value!r}: expected a whole number ≥ 1")
-
-
 def _name(operation: Callable) -> str:
     while isinstance(operation, functools.partial):
         operation = operation.func
@@ -389,9 +430,12 @@ def _name(operation: Callable) -> str:
 
 
 def _keys(key: PRNGKeyArray, operations: tuple, more: int = 0) -> list[Array]:
+    return list(jax.random.split(key, len(operations) + more))
+
+
+def _check_operations(operations: tuple) -> None:
     if not isinstance(operations, tuple | list) or not operations:
         raise ValueError(f"operations={operations!r}: expected a tuple of at least one")
-    return list(jax.random.split(key, len(operations) + more))
 
 
 def _column(strength: Strength) -> Array:

@@ -101,8 +101,8 @@ class Randomisation:
                 raise ValueError(f"{name}={value!r}: expected a number")
             if not isinstance(value, int | float | tuple):  # what is compiled in must be hashable
                 object.__setattr__(self, name, (low, high) if pair else low)
-        if not isinstance(self.distractors, int) or self.distractors < 0:
-            raise ValueError(f"distractors={self.distractors!r}: expected a whole number ≥ 0")
+        count = draw.whole_number("distractors", self.distractors, least=0)
+        object.__setattr__(self, "distractors", count)
 
 
 class Composition(NamedTuple):
@@ -242,7 +242,8 @@ def compose_scene(
         such as `photographs`. A third of the grounds are windows of them.
       randomisation: What varies, and how far.
       strength: Amount of randomisation, at least 0; may be traced. At 0 the objects are as they
-        are, a single one centred (an odd row or column goes below and to its right), on black.
+        are, in whole pixels, a single one centred (an odd row or column goes below and to its
+        right), on black.
 
     Returns:
       The scene and where its objects are.
@@ -353,7 +354,9 @@ def _place(
     middle = (extent - old_extent) / 2
     shift = (2 * u[2:] - 1) * reach
     if several:
-        down, right = middle + shift
+        place = middle + shift
+        # At strength 0 in whole pixels, or objects would be blurred.
+        down, right = jnp.where(strength > 0, place, jnp.floor(place))
     else:
         # The middle in whole pixels, or an object of odd size would be blurred on an even canvas.
         down, right = jnp.floor(middle) + jnp.minimum(strength, 1.0) * shift

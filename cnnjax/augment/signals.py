@@ -9,30 +9,40 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from cnnjax.augment.draw import Range, Scalar, between, ends, float_signal, parameter
 from cnnjax.ops.pixels import single
 
 __all__ = ["additive_noise", "gain", "pitch", "shift", "speed", "time_mask"]
 
+# Samples between times that are multiplied exactly: see `_times`.
+BLOCK = 4096
+
 Signal = Float[Array | np.ndarray, "length channels"]
 NewSignal = Float[Array, "length channels"]
 
 
 def _read(
-    signal: Signal, position: Float[Array | np.ndarray, "*shape"]
+    signal: Signal, start: Int[Array | np.ndarray, "*#shape"], past: Float[Array, "*#shape"]
 ) -> Float[Array, "*shape channels"]:
-    """Gives (1 − {p}) · x[⌊p⌋] + {p} · x[⌊p⌋ + 1], in float32 at least, zeros beyond the ends."""
+    """Gives (1 − {p}) · x[⌊p⌋] + {p} · x[⌊p⌋ + 1], in float32 at least, zeros beyond the ends.
+
+    p is `start` + `past`, added up as whole samples and parts of one: after a million samples a
+    position in one float32 is a sixteenth of a sample off, which is heard as noise.
+    """
     length = len(signal)
     # One sample of zeros at either end stands for all that lies beyond it.
     rim = jnp.pad(single(signal), ((1, 1), (0, 0)))
     # The sample and its weight come from one position; the compiler must not round it twice.
-    position = jax.lax.optimization_barrier(jnp.clip(position + 1, 0, length + 1))
-    left = jnp.minimum(jnp.floor(position), length)
-    at = left.astype(jnp.int32)
-    first, second = (rim.at[index].get(mode="promise_in_bounds") for index in (at, at + 1))
-    return first + (position - left)[..., None] * (second - first)
+    past = jax.lax.optimization_barrier(past)
+    left = jnp.floor(past)
+    at = jnp.asarray(start) + jnp.clip(left, -(2.0**29), 2.0**29).astype(jnp.int32) + 1
+    first, second = (
+        rim.at[jnp.clip(index, 0, length + 1)].get(mode="promise_in_bounds")
+        for index in (at, at + 1)
+    )
+    return first + (past - left)[..., None] * (second - first)
 
 
 def gain(
@@ -91,12 +101,13 @@ def shift(
     signal = float_signal(signal)
     length = len(signal)
     distance = length * parameter(key, "fraction", fraction, neutral=0, strength=strength)
-    position = jnp.arange(length, dtype=jnp.float32) - distance
     if not circular:
-        return _read(signal, position).astype(signal.dtype)
+        return _read(signal, np.arange(length), -distance).astype(signal.dtype)
     # One sample more, the first one again, lets the interpolation pass the seam.
     ring = jnp.concatenate([signal, signal[:1]])
-    return _read(ring, jnp.mod(position, length)).astype(signal.dtype)
+    whole = jnp.floor(-distance)
+    start = jnp.mod(np.arange(length) + jnp.mod(whole, length).astype(jnp.int32), length)
+    return _read(ring, start, -distance - whole).astype(signal.dtype)
 
 
 def speed(
@@ -124,8 +135,27 @@ def speed(
     signal = float_signal(signal)
     # A great strength stops the tape, but never turns it round.
     faster = parameter(key, "factor", factor, neutral=1, strength=strength, least=1e-6)
-    position = jnp.arange(len(signal), dtype=jnp.float32) * faster
-    return _read(signal, position).astype(signal.dtype)
+    start, past = _times(len(signal), faster)
+    return _read(signal, start, past).astype(signal.dtype)
+
+
+def _times(
+    length: int, factor: Float[Array, ""]
+) -> tuple[Int[Array, " length"], Float[Array, " length"]]:
+    """T · factor as whole samples and what is past them, precise for long signals too.
+
+    t and the factor are each split into a coarse part of few bits and a fine one: the product of
+    the coarse parts is exact, and the others are small.
+    """
+    time = np.arange(length)
+    fine = jnp.asarray(time % BLOCK, jnp.float32)
+    coarse = (time - time % BLOCK).astype(np.float32)
+    factor = jnp.minimum(factor, 2.0**10)  # by which the shortest of blocks has long ended
+    blunt = jnp.round(factor * 2**9) / 2**9
+    exact = coarse * blunt
+    whole = jnp.floor(exact)
+    past = (exact - whole) + coarse * (factor - blunt) + fine * factor
+    return jnp.minimum(whole, 2.0**29).astype(jnp.int32), jnp.asarray(past)
 
 
 def pitch(
@@ -172,7 +202,7 @@ def pitch(
     """
     if window is None:
         window = 2 ** min(max((len(signal) // 4).bit_length() - 1, 4), 11)
-    if window < 8 or window % 4:
+    if not isinstance(window, int | np.integer) or window < 8 or window % 4:
         raise ValueError(f"window={window!r}: expected None or a multiple of 4, at least 8")
     signal = float_signal(signal)
     length, channels = signal.shape
@@ -184,11 +214,11 @@ def pitch(
     hop = window // 4
     # From two hops before the start, so that every sample lies in four frames.
     count = math.ceil(length / hop) + 4
-    centres = ((np.arange(count) - 2) * hop).astype(np.float32)
+    centres = (np.arange(count) - 2) * hop
     around = np.arange(window, dtype=np.float32) - window / 2
     hann = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)).astype(np.float32)
-    position = centres[:, None] + ratio * np.stack([around, around - hop])[:, None, :]
-    spectra = jnp.fft.rfft(_read(signal, position) * hann[:, None], axis=2)
+    past = ratio * np.stack([around, around - hop])[:, None, :]
+    spectra = jnp.fft.rfft(_read(signal, centres[:, None], past) * hann[:, None], axis=2)
     here, before = spectra[0], spectra[1]
 
     def follow(last: Array, pair: tuple[Array, Array]) -> tuple[Array, Array]:

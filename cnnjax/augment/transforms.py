@@ -624,8 +624,7 @@ def _corner(
     key: Array, size: Size, new_size: Size, padding: int, position: Range, strength: Scalar
 ) -> Float[Array, "2"]:
     """The upper left pixel, of the padded image, of the part that a crop cuts out."""
-    if not isinstance(padding, int) or padding < 0:
-        raise ValueError(f"padding={padding}: expected at least 0 pixels, a whole number")
+    draw.whole_number("padding", padding, least=0)
     if not isinstance(new_size, tuple | list) or len(new_size) != 2:
         raise ValueError(f"new_size={new_size}: expected a pair (height, width)")
     whole = (size[0] + 2 * padding, size[1] + 2 * padding)

@@ -26,6 +26,7 @@ from cnnjax.augment.draw import (
     ends,
     float_image,
     pixel_image,
+    whole_number,
 )
 from cnnjax.ops.pixels import as_pixels, single
 
@@ -124,8 +125,8 @@ def octave_noise(
     """
     if len(size) != 2 or min(size) < 1:
         raise ValueError(f"size={size!r}: expected (height, width), at least 1 each")
-    if octaves is not None and octaves < 1:
-        raise ValueError(f"octaves={octaves!r}: expected None or a number ≥ 1")
+    if octaves is not None:
+        whole_number("octaves", octaves, least=1)
     matrices = _octaves(*size, octaves)
     return _summed(matrices, jax.random.uniform(key, (_points(matrices),)), exponent)
 

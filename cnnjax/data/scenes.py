@@ -85,9 +85,9 @@ def scene(
       The scene. Its arrays have the shapes of `most` objects, however many there are.
 
     Raises:
-      ValueError: There is not one label, or mask, for each image, the numbers of objects are not 0
-        ≤ least ≤ most and 1 ≤ most, the channels do not fit the images, or the pictures do not fit
-        the scene.
+      ValueError: There is no image, or not one label, or mask of its size, for each; the numbers of
+        objects are not 0 ≤ least ≤ most and 1 ≤ most; the channels do not fit the images, or the
+        pictures the scene.
 
     >>> import jax, numpy as np
     >>> from cnnjax.data import scenes
@@ -96,9 +96,13 @@ def scene(
     >>> plain.boxes.tolist(), plain.valid.tolist()
     ([[2.0, 2.0, 6.0, 6.0]], [True])
     """
+    if not len(images):
+        raise ValueError("no images: expected at least one to draw objects from")
     for name, each in (("labels", labels), ("masks", masks)):
         if each is not None and len(each) != len(images):
             raise ValueError(f"{len(each)} {name} for {len(images)} images: expected as many")
+    if masks is not None and masks.shape != images.shape[:3]:
+        raise ValueError(f"masks of shape {masks.shape}: expected {images.shape[:3]}, the images'")
     own = images.shape[-1]
     channels = own if channels is None else channels
     if not (0 <= least <= most and most >= 1):
@@ -121,7 +125,7 @@ def scene(
         key,
         objects,
         opacities * shown,
-        size=size,
+        size=(size[0], size[1]),
         pictures=pictures,
         randomisation=randomisation,
         strength=jnp.asarray(strength, jnp.float32),

@@ -27,7 +27,7 @@ from jaxtyping import Array, Float
 
 from cnnjax.ops.blocking import fold, images_at_once, outputs_at_once, widen
 from cnnjax.ops.groups import each_by_itself, group_by_group, in_turn, seen_by_weights
-from cnnjax.ops.pixels import single
+from cnnjax.ops.pixels import in_one_type, single
 from cnnjax.ops.windows import Padding, Pairs, PerAxis, explicit_padding, output_size, pad, span
 from cnnjax.ops.windows import per_axis as _per_axis
 
@@ -326,8 +326,7 @@ def cross_correlate(
     >>> cross_correlate(signal, edge).ravel().tolist()
     [0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0]
     """
-    dtype = jnp.result_type(x, kernel)
-    x, kernel = jnp.asarray(x, dtype), jnp.asarray(kernel, dtype)
+    x, kernel = in_one_type(x, kernel)
     strides, dilations = _check(x, kernel, stride, dilation, groups)
     if x.shape[-1] != kernel.shape[-2] * groups:
         raise ValueError(
@@ -340,7 +339,7 @@ def cross_correlate(
         space, window, strides, dilations, pairs, strict=True
     ):
         output_size(size, pixels, stride=step, padding=(pair,), dilation=spread)
-    if padding in ("CIRCULAR", "REFLECT"):
+    if isinstance(padding, str) and padding in ("CIRCULAR", "REFLECT"):
         x, pairs = pad(x, pairs, padding), ((0, 0),) * len(space)
     geometry = _Geometry(strides, pairs, (1,) * len(space), dilations, groups)
     if _is_dense(kernel, geometry):
@@ -464,8 +463,7 @@ def transposed_convolve(
     >>> transposed_convolve(pixels, brush, stride=2).ravel().tolist()
     [1.0, 10.0, 102.0, 20.0, 200.0]
     """
-    dtype = jnp.result_type(x, kernel)
-    x, kernel = jnp.asarray(x, dtype), jnp.asarray(kernel, dtype)
+    x, kernel = in_one_type(x, kernel)
     strides, dilations = _check(x, kernel, stride, dilation, groups)
     if x.shape[-1] != kernel.shape[-1]:
         raise ValueError(
@@ -474,7 +472,7 @@ def transposed_convolve(
     window, space = kernel.shape[:-2], x.shape[1:-1]
     wide = tuple(size * step for size, step in zip(space, strides, strict=True))
     pairs = explicit_padding(wide, window, stride=strides, dilation=dilations, padding=padding)
-    if padding not in ("SAME", "CIRCULAR", "REFLECT"):
+    if not isinstance(padding, str) or padding == "VALID":
         wide = tuple(
             (size - 1) * step + span(pixels, spread) - low - high
             for size, step, pixels, spread, (low, high) in zip(
@@ -483,7 +481,7 @@ def transposed_convolve(
         )
         if min(wide) < 1:
             raise ValueError(f"padding={padding}: expected less than the painted size, got {wide}")
-    around = padding in ("CIRCULAR", "REFLECT")
+    around = isinstance(padding, str) and padding in ("CIRCULAR", "REFLECT")
     inner = ((0, 0),) * len(space) if around else pairs
     geometry = _Geometry(strides, inner, (1,) * len(space), dilations, groups)
     if not around:
@@ -491,6 +489,6 @@ def transposed_convolve(
     padded = tuple(size + low + high for size, (low, high) in zip(wide, pairs, strict=True))
     painted = _input_gradient(x, kernel, padded, geometry)
     # What was painted beyond the border goes back to the pixels that the padding was copied from.
-    image = jax.ShapeDtypeStruct((x.shape[0], *wide, painted.shape[-1]), dtype)
+    image = jax.ShapeDtypeStruct((x.shape[0], *wide, painted.shape[-1]), x.dtype)
     (folded,) = jax.linear_transpose(lambda image: pad(image, pairs, padding), image)(painted)
     return folded

@@ -4,6 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from cnnjax.ops.pixels import in_one_type
+
 
 def squared_distances(
     x: Float[Array | np.ndarray, "batch inputs"],
@@ -30,4 +32,5 @@ def squared_distances(
     """
     if x.shape[-1] != codes.shape[-1]:
         raise ValueError(f"codes.shape={codes.shape}: expected (classes, {x.shape[-1]})")
-    return jnp.square(jnp.asarray(x)[:, None, :] - jnp.asarray(codes)).sum(-1)
+    x, codes = in_one_type(x, codes)
+    return jnp.square(x[:, None, :] - codes).sum(-1)

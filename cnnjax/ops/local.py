@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from cnnjax.ops.pixels import in_one_type
 from cnnjax.ops.windows import Padding, PerAxis, explicit_padding, output_size, pad, per_axis
 
 
@@ -46,8 +47,7 @@ def locally_connected(
     >>> locally_connected(signal, kernel, window=2).ravel().tolist()
     [1.0, 3.0]
     """
-    dtype = jnp.result_type(x, kernel)
-    x, kernel = jnp.asarray(x, dtype), jnp.asarray(kernel, dtype)
+    x, kernel = in_one_type(x, kernel)
     axes = x.ndim - 2
     if axes < 1:
         raise ValueError(f"x.shape={x.shape}: expected (batch, *space, channels)")

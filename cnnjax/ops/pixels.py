@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, DTypeLike, Float, Shaped, UInt32
+from jaxtyping import Array, DTypeLike, Float, Num, Shaped, UInt32
 
 
 def unit(images: Shaped[Array | np.ndarray, "*shape"]) -> Float[Array, "*shape"]:
@@ -96,6 +96,27 @@ def floats(
     if not jnp.issubdtype(values.dtype, jnp.floating):
         raise ValueError(f"{name} of type {values.dtype}: expected floats; `ops.unit` makes them")
     return values
+
+
+def in_one_type(
+    one: Num[Array | np.ndarray, "*shape"], other: Num[Array | np.ndarray, "*others"]
+) -> tuple[Num[Array, "*shape"], Num[Array, "*others"]]:
+    """Gives two arrays in the type of their products, which must hold sums of these.
+
+    Args:
+      one: Numbers.
+      other: Numbers.
+
+    Returns:
+      Both, in their common type.
+
+    Raises:
+      ValueError: That type has fewer than 32 bits and no exponent: sums would wrap round.
+    """
+    dtype = jnp.result_type(one, other)
+    if not jnp.issubdtype(dtype, jnp.inexact) and dtype.itemsize < 4:
+        raise ValueError(f"arrays of type {dtype}: their sums wrap round; `ops.unit` makes floats")
+    return jnp.asarray(one, dtype), jnp.asarray(other, dtype)
 
 
 def single(values: Float[Array | np.ndarray, "*shape"]) -> Float[Array, "*shape"]:

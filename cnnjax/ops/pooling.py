@@ -193,7 +193,7 @@ def _counts(
     """How many of each window's pixels are the image's own, along one axis."""
     low, high = pair
     outputs = (size + low + high - window) // stride + 1
-    if padding in ("CIRCULAR", "REFLECT"):
+    if isinstance(padding, str) and padding in ("CIRCULAR", "REFLECT"):
         return np.full(outputs, window)
     start = np.arange(outputs) * stride - low
     inside = np.minimum(start + window, size) - np.maximum(start, 0)

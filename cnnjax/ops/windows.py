@@ -188,6 +188,7 @@ def pad(
     if not any(low or high for low, high in pairs):
         return x
     amounts = ((0, 0), *pairs, (0, 0))
+    padding = padding if isinstance(padding, str) else "pairs"
     if padding == "CIRCULAR":
         return jnp.pad(x, amounts, mode="wrap")
     if padding == "REFLECT":

@@ -189,6 +189,14 @@ def test_invert_and_solarise_against_pillow():
     np.testing.assert_allclose(everything, inverted, atol=1e-6)
 
 
+def test_every_threshold_of_whole_bytes_is_pillows():
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
+    for byte in range(255):  # 255 / 255 changes nothing here
+        expected = np.asarray(ImageOps.solarize(Image.fromarray(levels[..., 0]), threshold=byte))
+        found = np.asarray(colour.solarise(KEY, levels, threshold=byte / 255))
+        np.testing.assert_array_equal(found[..., 0], expected)
+
+
 @pytest.mark.parametrize(("probability", "strength"), [(0.3, 1.0), (0.6, 0.5)])
 def test_invert_happens_as_often_as_told(probability, strength):
     image = np.zeros((1, 1, 1), np.float32)

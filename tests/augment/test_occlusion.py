@@ -23,8 +23,8 @@ def picture(height=9, width=7, channels=3, seed=0):
         (emboss, {"alpha": (0.5, 2.0)}, "alpha="),
         (emboss, {"relief": -1.0}, "relief="),
         (superpixel, {"probability": 2.0}, "probability="),
-        (superpixel, {"segments": 0}, "segments=0: expected at least 1"),
-        (superpixel, {"iterations": 0}, "iterations=0: expected at least 1"),
+        (superpixel, {"segments": 0}, "segments=0: expected a whole number ≥ 1"),
+        (superpixel, {"iterations": 0}, "iterations=0: expected a whole number ≥ 1"),
         (superpixel, {"compactness": 0.0}, r"compactness=0\.0: expected a number above 0"),
     ],
 )

@@ -198,6 +198,19 @@ def test_each_operation_of_a_policy_draws_for_itself(policy):
     np.testing.assert_allclose(np.var(both), 2 * 0.4**2 / 12, rtol=0.08)
 
 
+def test_what_annotates_an_image_moves_by_the_motion_that_move_drew(unchecked):
+    draws = (augment.draw_rotate, augment.draw_translate_x, augment.draw_perspective)
+    image = np.zeros((40, 40, 1), np.float32)
+    image[12:28, 16:30] = 1
+    moved = np.asarray(move(KEY, image, draws=draws, strength=0.5))
+    motion = augment.draw_move(KEY, [40, 40], draws=draws, strength=0.5)
+    np.testing.assert_array_equal(augment.move_image(image, motion), moved)
+    (box,) = np.asarray(augment.move_boxes(jnp.array([[12.0, 16, 28, 30]]), motion))
+    rows, columns = (np.flatnonzero((moved > 0.5).any(axis=(1 - axis, 2))) for axis in (0, 1))
+    seen = [rows[0], columns[0], rows[-1] + 1, columns[-1] + 1]
+    np.testing.assert_allclose(box, seen, atol=0.75)
+
+
 def test_each_motion_of_a_move_draws_for_itself():
     ramp = jnp.arange(41.0)[None, :, None] / 40
     shift = functools.partial(augment.draw_translate_x, fraction=(-0.1, 0.1))
@@ -356,7 +369,11 @@ SMALLER = functools.partial(augment.crop, new_size=(1, 2))
             lambda: AugMix(SIGNAL_OPERATIONS)(KEY, jnp.zeros((2, 40, 1)), jnp.zeros(2, int)),
             r"^images of shape \(2, 40, 1\): expected \(batch, height, width, channels\)$",
         ),
-        (lambda: Sequence(augment.rotate)(KEY, *zeros(2)), "operations=.*expected a tuple"),
+        *(
+            (lambda make=make: make(augment.rotate), "operations=.*expected a tuple")
+            for make in (Sequence, OneOf, SomeOf, RandAugment, TrivialAugment, AugMix)
+        ),
+        (lambda: SomeOf(OPERATIONS, least=0.5), "least=0.5: expected a whole number"),
         (
             lambda: Sequence((augment.draw_rotate,))(KEY, *zeros(2)),
             "draw_rotate draws a motion: expected it among `draws` of `move`",

@@ -109,6 +109,29 @@ def test_speed_is_numpys_interpolation(factor):
     np.testing.assert_allclose(result, expected, atol=3e-5)
 
 
+@pytest.mark.parametrize(
+    ("operation", "position"),
+    [
+        (functools.partial(signals.speed, factor=0.9), lambda t: t * float(np.float32(0.9))),
+        (functools.partial(signals.shift, fraction=-0.123), lambda t: t - len(t) * -0.123),
+    ],
+)
+def test_half_a_minute_of_sound_is_read_as_precisely_as_a_second(operation, position):
+    time = np.arange(1_323_000)
+    values = np.sin(np.pi / 2 * time)[:, None].astype(np.float32)
+    at = position(time)
+    within = at < len(time) - 1  # zeros follow
+    left = np.floor(at[within]).astype(int)
+    past = (at[within] - left)[:, None]
+    expected = (1 - past) * values[left] + past * values[left + 1]
+    # A distance has the precision of float32 itself, a hundredth of a sample here, all over.
+    found = np.asarray(operation(KEY, values))[within]
+    np.testing.assert_allclose(
+        found, expected, atol=0.04 if "fraction" in operation.keywords else 2e-3
+    )
+    assert np.abs(np.diff(found - expected, axis=0)).max() < 0.08
+
+
 @functools.cache
 def pitched(window):
     """`signals.pitch` by a number of semitones that is traced: the strength, of 1 semitone."""

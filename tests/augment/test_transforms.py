@@ -98,12 +98,16 @@ def test_other_bad_inputs_are_refused(unchecked):
         augment.crop(KEY, picture(), new_size=(14, 3), padding=2)
     with pytest.raises(ValueError, match="new_size=20: expected a pair"):
         augment.crop(KEY, picture(), new_size=20)
-    with pytest.raises(ValueError, match=r"padding=\(2, 2\): expected at least 0 pixels, a whole"):
+    with pytest.raises(ValueError, match=r"padding=\(2, 2\): expected a whole number"):
         augment.crop(KEY, picture(), padding=(2, 2))
     with pytest.raises(ValueError, match=r"fill=\(0\.5, 0\.4, 0\.3\): expected a number"):
         augment.rotate(KEY, picture(), fill=(0.5, 0.4, 0.3))
-    with pytest.raises(ValueError, match="padding=-1: expected at least 0 pixels"):
+    with pytest.raises(ValueError, match="padding=-1: expected a whole number ≥ 0"):
         augment.crop(KEY, picture(), padding=-1)
+    with pytest.raises(ValueError, match=r"fill=Array\(0\.5.*: expected a number within"):
+        augment.rotate(KEY, picture(), fill=jnp.float32(0.5))
+    with pytest.raises(ValueError, match="fill: expected a number; of all arguments `strength`"):
+        jax.jit(lambda fill: augment.crop(KEY, picture(), padding=2, fill=fill))(0.5)
     with pytest.raises(ValueError, match="border='zero': expected one of constant"):
         augment.crop(KEY, picture(), padding=1, border="zero")
     with pytest.raises(ValueError, match=r"sigma=0.5: expected a number .* within \[1, inf\)"):
@@ -274,10 +278,10 @@ def test_elastic_draws_its_alpha_and_its_sigma_apart():
     assert abs(np.corrcoef(alpha, sigma)[0, 1]) < 5 / np.sqrt(400)
 
 
-def test_a_crop_of_whole_numbers_is_filled_on_their_own_scale():
+def test_a_crop_of_whole_numbers_is_filled_on_their_own_scale(unchecked):
     image = np.full((4, 4, 1), 7, np.uint8)
     for fill, expected in ((1.0, 255), (0.5, 128), (0.0, 0)):
-        found = augment.crop(KEY, image, padding=2, position=0.0, fill=fill)
+        found = augment.crop(KEY, image, padding=np.int64(2), position=0.0, fill=fill)
         assert found.dtype == np.uint8
         assert found[0, 0, 0] == expected
         assert found[3, 3, 0] == 7

@@ -135,6 +135,16 @@ def test_at_strength_zero_there_is_nothing_but_objects_in_many_places(many):
     assert set(counts) == {1, 2, 3}
 
 
+def test_at_strength_zero_several_objects_are_in_whole_pixels():
+    images, labels = np.full((2, 5, 4, 1), 255, np.uint8), np.array([0, 1])
+    made = jax.vmap(
+        lambda key: (
+            scenes.scene(key, images, labels, size=(12, 13), least=2, most=2, strength=0.0).image
+        )
+    )(KEYS)
+    np.testing.assert_allclose(made, np.round(made), atol=1e-5)  # not blurred
+
+
 @pytest.mark.parametrize("shape", [(6, 8), (7, 5)])
 def test_at_strength_zero_one_object_is_as_it_is_in_the_middle(shape):
     images = np.random.default_rng(0).integers(1, 256, (1, *shape, 1), np.uint8)
@@ -227,6 +237,10 @@ def test_labels_and_masks_are_as_many_as_the_images(unchecked):
         scenes.scene(KEYS[0], images, labels[:2], size=(8, 8))
     with pytest.raises(ValueError, match="2 masks for 3 images"):
         scenes.scene(KEYS[0], images, labels, size=(8, 8), masks=np.ones((2, 4, 4), np.float32))
+    with pytest.raises(ValueError, match=r"masks of shape \(3, 4, 3\): expected \(3, 4, 4\)"):
+        scenes.scene(KEYS[0], images, labels, size=(8, 8), masks=np.ones((3, 4, 3), np.float32))
+    with pytest.raises(ValueError, match="no images: expected at least one"):
+        scenes.scene(KEYS[0], images[:0], labels[:0], size=(8, 8))
 
 
 def test_masks_of_bytes_and_of_booleans_are_those_of_floats():

@@ -485,6 +485,29 @@ def test_errors(x, kernel, keywords, message):
         ops.cross_correlate(x, kernel, **keywords)
 
 
+def test_bytes_are_refused_and_not_summed_up_modulo_256(unchecked):
+    x, kernel = np.full((1, 3, 3, 1), 200, np.uint8), np.ones((3, 3, 1, 1), np.uint8)
+    for convolve in (ops.cross_correlate, ops.convolve, ops.transposed_convolve):
+        with pytest.raises(ValueError, match="arrays of type uint8: their sums wrap round"):
+            convolve(x, kernel)
+    with pytest.raises(ValueError, match="arrays of type uint8: their sums wrap round"):
+        ops.locally_connected(x, np.ones((2, 2, 4, 1), np.uint8), window=2)
+    with pytest.raises(ValueError, match="arrays of type uint8: their sums wrap round"):
+        ops.squared_distances(x[0, 0], x[0, 0])
+    assert ops.cross_correlate(x, kernel.astype(np.int32)).tolist() == [[[[1800]]]]
+
+
+def test_padding_may_be_an_array_of_pairs(unchecked):
+    x, kernel = np.ones((1, 4, 4, 1), np.float32), np.ones((3, 3, 1, 1), np.float32)
+    pairs = np.array([[1, 0], [2, 1]])
+    for operation, argument in (
+        *((each, kernel) for each in (ops.cross_correlate, ops.transposed_convolve)),
+        (ops.average_pool, 3),
+    ):
+        found = operation(x, argument, padding=pairs)
+        np.testing.assert_array_equal(found, operation(x, argument, padding=((1, 0), (2, 1))))
+
+
 def test_errors_of_the_transposed_convolution():
     x = np.zeros((1, 2, 2, 3), np.float32)
     with pytest.raises(ValueError, match=r"kernel.shape=\(3, 3, 1, 2\): expected x's 3 channels"):
