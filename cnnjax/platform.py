@@ -38,7 +38,7 @@ def configure(*, keep_memory: bool = True) -> None:
     """
     cores = usable_cores()
     # No flag for faster kernels: with `--xla_cpu_experimental_ynn_fusion_type` convolutions go to
-    # Eigen, whose sums depend on the number of cores, and on chance when two devices share them.
+    # Eigen, whose sums depend on chance when two devices share the cores.
     os.environ.setdefault("XLA_FLAGS", f"--xla_force_host_platform_device_count={cores}")
     caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     if not caches.startswith("~"):  # as it stays where nobody has a home: then without a cache
