@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import flax.linen
 import jax
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Bool, Float
 from ml_collections import ConfigDict
 
 from cnnjax import config as configs
@@ -62,8 +62,7 @@ def measure(plan: Plan, trained: train.Trained, config: ConfigDict) -> Measured:
       The rows of every table.
     """
     predict, maps = predictor(plan.module, plan.recipe.door), mapper(plan.module)
-    validation, test = plan.dataset.validation, plan.dataset.test
-    members = plan.group.members
+    test, members = plan.dataset.test, plan.group.members
     # On the host, where trained and fresh weights are alike: tied to a device, the one would have
     # everything compiled again for the other.
     weights = jax.device_get(trained.states.variables)
@@ -72,20 +71,9 @@ def measure(plan: Plan, trained: train.Trained, config: ConfigDict) -> Measured:
     finite = np.asarray(trained.states.finite) & [
         all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(each)) for each in variables
     ]
-    if plan.group.config.dataset.train_on == "train":
-        evaluate = lambda each: invariance.evaluate(predict, each, *validation)  # noqa: E731
-        answers = _side_by_side(evaluate, variables)
-        scores = np.array([float(each.correct) for each in answers]) / len(validation.labels)
-    else:
-        scores = np.full(len(members), np.nan)  # validation was trained on: it can say nothing
-    scores = np.where(finite, scores, np.nan)
+    scores = np.where(finite, _scores(plan, predict, variables), np.nan)
     chosen = choose(members, scores, config.choose)
-
-    routes = [member.route for member in members]
-    sizes = list(zip(routes, plan.hypers.train_size.tolist(), strict=True))
-    full = dict(sorted(sizes))  # of each route the last, and so the largest
-    largest = [full[route] == size for route, size in sizes]
-    shown = chosen & finite & largest
+    shown = chosen & finite & _at_full_size(plan)
     corrupted = _corrupted(plan, predict, variables, shown, config)
     stages = [(index, False) for index in np.flatnonzero(shown).tolist()]
     # Before training, all members of a seed are one network: whoever is shown first stands for it.
@@ -131,6 +119,26 @@ def measure(plan: Plan, trained: train.Trained, config: ConfigDict) -> Measured:
         )
         measured.predictions.extend(_predictions(answered.guesses, test.labels, common))
     return measured
+
+
+def _scores(
+    plan: Plan, predict: invariance.Predict, variables: Sequence[Any]
+) -> Float[np.ndarray, " members"]:
+    """Each member's accuracy on validation; NaN where that was trained on and can say nothing."""
+    if plan.group.config.dataset.train_on != "train":
+        return np.full(len(variables), np.nan)
+    validation = plan.dataset.validation
+    evaluate = lambda each: invariance.evaluate(predict, each, *validation)  # noqa: E731
+    answers = _side_by_side(evaluate, variables)
+    return np.array([float(each.correct) for each in answers]) / len(validation.labels)
+
+
+def _at_full_size(plan: Plan) -> Bool[np.ndarray, " members"]:
+    """Which members had the largest training set of their route."""
+    routes = [member.route for member in plan.group.members]
+    sizes = list(zip(routes, plan.hypers.train_size.tolist(), strict=True))
+    largest = dict(sorted(sizes))  # of each route the last, and so the largest
+    return np.array([largest[route] == size for route, size in sizes])
 
 
 def _side_by_side(work: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
