@@ -62,8 +62,10 @@ def _best_convolutional(
     picks a picture, not a result.
     """
     table = results.read(workdir / "results.parquet")
+    table = table[
+        results.at_full_size(table)
+    ]  # what diverged there has no picture of a smaller one
     table = table[table["chosen"] & ~table["initial"] & (table["transformation"] == "none")]
-    table = table[results.at_full_size(table)]
     judged = table["validation_accuracy"].notna().all()
     by = "validation_accuracy" if judged else "accuracy"
     convolutional = {plan.group.name: plan for plan in plans if _convolutions(plan)}

@@ -9,6 +9,7 @@ import functools
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from typing import Any
 
 import jax
@@ -63,15 +64,18 @@ def run(
     finished = results.finished(workdir)
     earlier = environment.read(workdir / "environment.json")
     data_sets = _fingerprints(plans)
-    _check_earlier(earlier, data_sets, workdir)
+    _check_examples(earlier, data_sets, workdir)
     if not finished.issuperset(part.group.name for part in plans):  # a redrawn report is no result
         environment.remember(workdir / "environment.json", command=command, data=data_sets)
 
     to_do = [part for part in plans if part.group.name not in finished]
     with progress.Monitor(workdir / "log.jsonl", plans) as monitor, ThreadPoolExecutor(1) as beside:
         monitor.skip([part for part in plans if part.group.name in finished])
-        for note in _differences(earlier):
-            monitor.note(f"{workdir}: {note}; another --workdir makes all of it anew")
+        if apart := _differences(earlier):
+            monitor.note(
+                f"{workdir}: some of what stands there was made {apart}, and is kept; another "
+                "--workdir makes all of it anew"
+            )
         coming = [beside.submit(_prepare, first, config) for first in to_do[:1]]
         for place, part in enumerate(to_do, 1):
             checkpoints = train.Checkpoints(workdir / "checkpoints" / part.group.name)
@@ -111,31 +115,39 @@ def _fingerprints(plans: Sequence[evaluation.Plan]) -> dict[str, str]:
     return told
 
 
-def _check_earlier(
+def _check_examples(
     earlier: Sequence[dict[str, Any]], data_sets: dict[str, str], workdir: pathlib.Path
 ) -> None:
     """Refuses to go on with other examples than those that a launch was begun with."""
-    for launch in earlier:
-        for name, told in launch.get("data", {}).items():
+    begun = (workdir / "results.parquet").exists() or any(workdir.glob("checkpoints/*/*"))
+    for launch in earlier[-1:] if begun else ():
+        for name, told in (launch.get("data") or {}).items():
             if data_sets.get(name, told) != told:
                 raise errors.UserError(
                     f"--workdir={workdir}: was begun with other examples of {name}; give the "
-                    "--data_dir of that launch, or choose another --workdir"
+                    "--data_dir (and, of what is generated, the versions) of that launch, or "
+                    "choose another --workdir"
                 )
 
 
-def _differences(earlier: Sequence[dict[str, Any]]) -> list[str]:
-    """What may set apart, in its last digits or by more, what other launches have left."""
-    notes = []
+def _differences(earlier: Sequence[dict[str, Any]]) -> str:
+    """What sets apart, by its last digits or by more, what other launches have left; or nothing."""
+    cores, backend = platform.usable_cores(), jax.default_backend()
 
-    def other(name: str, now: Any) -> bool:
-        return any(launch.get(name, now) != now for launch in earlier)
+    def jaxlib(launch: dict[str, Any]) -> str:
+        return (launch.get("versions") or {}).get("jaxlib") or ""
 
-    if other("code", environment.code()):
-        notes.append("other code of cnnjax made some of what stands there, which is kept")
-    if jax.default_backend() == "cpu" and other("cores", platform.usable_cores()):
-        notes.append("was begun on another number of cores, which sums round otherwise on")
-    return notes
+    now, code = version("jaxlib"), environment.code()
+    apart = {
+        "with other code of cnnjax": any(each.get("code", code) != code for each in earlier),
+        "with another jaxlib": any(jaxlib(each) not in ("", now) for each in earlier),
+        "on other devices": any(each.get("backend", backend) != backend for each in earlier),
+        "on another number of cores": any(
+            each.get("backend") == backend == "cpu" and each.get("cores", cores) != cores
+            for each in earlier
+        ),
+    }
+    return " and ".join(name for name, differs in apart.items() if differs)
 
 
 def _prepare(part: evaluation.Plan, config: ConfigDict) -> train.Prepared:

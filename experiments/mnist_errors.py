@@ -26,9 +26,10 @@ rate to 1e-3 with 72 errors against 82. The other numbers are the first that wer
 
 Errors of 10,000, three seeds, on two CPU cores: LeNet-5 75, 82, 85 (66 s a seed), distorted 56, 50,
 57 (148 s), of 1998 122, 120, 108 (95 s); MLP-800 150, 149, 157 (14 s), affine 76, 78, 72 (33 s),
-affine and elastic 57, 60, 56 (526 s, beside other work); Cireşan's 1000-500 network 51, 44, 49
-(284 s). An earlier launch, whose sums were rounded otherwise, had made 78, 84, 79; 50, 46, 53; 121,
-123, 110; 147, 152, 152; 79, 89, 81; and 49, 49, 48.
+affine and elastic 57, 60, 56 (526 s, beside other work); Cireşan's 1000-500 network 49, 48, 50
+(301 s, beside other work). An earlier launch, whose sums were rounded otherwise, had made 78, 84,
+79; 50, 46, 53; 121, 123, 110; 147, 152, 152; 79, 89, 81; and 49, 49, 48; another 51, 44, 49 with
+the last network.
 
 Of his larger networks only ciresan5 has been measured, with one seed (--sweep='seed=0'): 46 errors
 after 200 epochs, where he has 35. That took 2 h 17 min with pauses, 97 minutes of which are its

@@ -135,8 +135,9 @@ def parameter(
     if high > low:
         drawn = jax.random.uniform(key, (), minval=low, maxval=high)
     strength = jnp.asarray(strength, jnp.float32)
-    # n + 1 · (v − n) would not be v to the last bit.
-    moved = jnp.where(strength == 1, drawn, neutral + strength * (drawn - neutral))
+    moved = neutral + strength * (drawn - neutral)
+    # n + 1 · (v − n) need not be v to the last bit; what is lacking has no gradient.
+    moved = moved + jax.lax.stop_gradient(jnp.where(strength == 1, drawn - moved, 0))
     return jnp.clip(moved, *(None if math.isinf(end) else end for end in (least, most)))
 
 
@@ -264,5 +265,7 @@ def check_fill(fill: Number) -> None:
     """
     if isinstance(fill, jax.core.Tracer):
         raise ValueError("fill: expected a number; of all arguments `strength` may be traced")
+    if isinstance(fill, jax.Array | np.ndarray):
+        raise ValueError(f"fill: expected a number within [0, 1], got an array of {fill.shape}")
     if not (isinstance(fill, int | float | np.number) and 0 <= fill <= 1):
         raise ValueError(f"fill={fill!r}: expected a number within [0, 1]")

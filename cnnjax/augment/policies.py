@@ -139,7 +139,7 @@ class Sequence:
     operations: tuple
 
     def __post_init__(self) -> None:
-        _check_operations(self.operations)
+        object.__setattr__(self, "operations", _checked(self.operations))
 
     def __call__(
         self, key: PRNGKeyArray, images: Images, labels: Labels = None, strength: Strength = 1.0
@@ -174,7 +174,7 @@ class OneOf:
     operations: tuple
 
     def __post_init__(self) -> None:
-        _check_operations(self.operations)
+        object.__setattr__(self, "operations", _checked(self.operations))
 
     def __call__(
         self, key: PRNGKeyArray, images: Images, labels: Labels = None, strength: Strength = 1.0
@@ -228,7 +228,7 @@ class SomeOf:
     most: int | None = None
 
     def __post_init__(self) -> None:
-        _check_operations(self.operations)
+        object.__setattr__(self, "operations", _checked(self.operations))
         most = len(self.operations) if self.most is None else self.most
         whole_number("least", self.least, least=0)
         whole_number("most", most, least=0)
@@ -269,7 +269,7 @@ class RandAugment:
     rounds: int = 2
 
     def __post_init__(self) -> None:
-        _check_operations(self.operations)
+        object.__setattr__(self, "operations", _checked(self.operations))
         object.__setattr__(self, "rounds", whole_number("rounds", self.rounds, least=1))
 
     def __call__(
@@ -299,7 +299,7 @@ class TrivialAugment:
     operations: tuple
 
     def __post_init__(self) -> None:
-        _check_operations(self.operations)
+        object.__setattr__(self, "operations", _checked(self.operations))
 
     def __call__(
         self, key: PRNGKeyArray, images: Images, labels: Labels = None, strength: Strength = 1.0
@@ -333,7 +333,7 @@ class AugMix:
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
-        _check_operations(self.operations)
+        object.__setattr__(self, "operations", _checked(self.operations))
         for name in ("width", "depth"):
             object.__setattr__(self, name, whole_number(name, getattr(self, name), least=1))
         if not 0 < self.alpha < np.inf:
@@ -433,9 +433,10 @@ def _keys(key: PRNGKeyArray, operations: tuple, more: int = 0) -> list[Array]:
     return list(jax.random.split(key, len(operations) + more))
 
 
-def _check_operations(operations: tuple) -> None:
+def _checked(operations: tuple) -> tuple:
     if not isinstance(operations, tuple | list) or not operations:
         raise ValueError(f"operations={operations!r}: expected a tuple of at least one")
+    return tuple(operations)  # a list has no hash
 
 
 def _column(strength: Strength) -> Array:

@@ -101,6 +101,7 @@ def shift(
     signal = float_signal(signal)
     length = len(signal)
     distance = length * parameter(key, "fraction", fraction, neutral=0, strength=strength)
+    distance = jnp.clip(distance, -(2.0**29), 2.0**29)
     if not circular:
         return _read(signal, np.arange(length), -distance).astype(signal.dtype)
     # One sample more, the first one again, lets the interpolation pass the seam.
@@ -150,7 +151,7 @@ def _times(
     time = np.arange(length)
     fine = jnp.asarray(time % BLOCK, jnp.float32)
     coarse = (time - time % BLOCK).astype(np.float32)
-    factor = jnp.minimum(factor, 2.0**10)  # by which the shortest of blocks has long ended
+    factor = jnp.minimum(factor, max(2.0**10, length))  # at which all but the first is beyond
     blunt = jnp.round(factor * 2**9) / 2**9
     exact = coarse * blunt
     whole = jnp.floor(exact)

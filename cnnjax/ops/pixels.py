@@ -115,7 +115,8 @@ def in_one_type(
     """
     dtype = jnp.result_type(one, other)
     if not jnp.issubdtype(dtype, jnp.inexact) and dtype.itemsize < 4:
-        raise ValueError(f"arrays of type {dtype}: their sums wrap round; `ops.unit` makes floats")
+        hint = "; `ops.unit` makes them" if dtype == np.uint8 else ""
+        raise ValueError(f"arrays of type {dtype}: expected floats{hint}, for sums have no room")
     return jnp.asarray(one, dtype), jnp.asarray(other, dtype)
 
 

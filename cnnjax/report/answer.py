@@ -144,7 +144,7 @@ def _untouched(study: reading.Study) -> Markup:
 
 
 def _winner(found: Contest, study: reading.Study) -> Markup:
-    rows, best, decimals = study.routes, found.best, digits(study)
+    rows, best, decimals = _taking_part(study.routes, found), found.best, digits(study)
     examples = f"{int(best['examples']):,} {study.split} examples"
     score = words.with_interval(best["accuracy"], best["accuracy_half"], digits=decimals)
     # A share of so many examples is read more easily as a number of errors, where they are counted.
@@ -185,7 +185,7 @@ def _winner(found: Contest, study: reading.Study) -> Markup:
             second["entry"],
             words.with_interval(second["accuracy"], second["accuracy_half"], digits=decimals),
         )
-    gain += _left_out(found)
+    gain += _left_out(found.left_out)
     if len(set(rows["train_size"])) > 1:
         gain += Markup("; not all rows learned from as many examples")
     if found.clear:
@@ -254,7 +254,7 @@ def _corrupted(study: reading.Study) -> Markup:
         found = contest(rows, "spared")
         if found is None or len(rows) < 2:
             continue
-        best = found.best
+        rows, best = _taking_part(rows, found), found.best
         names = own.corruptions["corruption"]
         count = names[names != ""].nunique()
         over = f"{count} corruptions" if count > 1 else "one corruption"
@@ -278,7 +278,7 @@ def _corrupted(study: reading.Study) -> Markup:
                 "<b>no clear winner</b> can be named, since single seeds give no interval; {} "
                 "makes the fewest errors, {}"
             ).format(best["entry"], errors)
-        parts.append(lead + text + _left_out(found))
+        parts.append(lead + text + _left_out(found.left_out))
     return _sentence("Corrupted", Markup("; ").join(parts)) if parts else Markup()
 
 
@@ -296,13 +296,13 @@ def _kept(study: reading.Study, trained: pd.DataFrame) -> list[Markup]:
     if len(set(trained["entry"])) == 1:
         return _alone(study, trained)
     wins: dict[str, list[str]] = {}
-    draws, single, found = [], False, None
+    draws, single, left_out = [], False, pd.DataFrame()
     for name in study.transformations:
         rows = trained[trained["transformation"] == name]
         found = contest(rows, "kept")
         if found is None:
             continue
-        best = found.best
+        best, left_out = found.best, pd.concat([left_out, found.left_out])
         kept = words.with_interval(best["kept"], best["kept_half"])
         if found.clear and len(rows) > 1:
             wins.setdefault(best["entry"], []).append(f"{name} ({kept})")
@@ -324,8 +324,8 @@ def _kept(study: reading.Study, trained: pd.DataFrame) -> list[Markup]:
         lead = Markup("{} <b>no clear winner</b> {}")
         why = "single seeds give no interval, so there is" if single else "there is"
         clauses.append(lead.format(why, _join(draws)))
-    if clauses and found is not None:
-        clauses[-1] += _left_out(found)
+    if clauses:
+        clauses[-1] += _left_out(left_out)
     return clauses
 
 
@@ -446,11 +446,16 @@ def _theirs(level: pd.DataFrame) -> str:
     return words.listed([*shown, *([_others(rest)] if rest > 0 else [])])
 
 
-def _left_out(found: Contest) -> Markup:
+def _taking_part(rows: pd.DataFrame, found: Contest) -> pd.DataFrame:
+    return rows[~rows["entry"].isin(found.left_out["entry"])]
+
+
+def _left_out(rows: pd.DataFrame) -> Markup:
     """Says who took no part."""
-    if found.left_out.empty:
+    if rows.empty:
         return Markup()
-    return Markup("; left out for having one seed: {}").format(_theirs(found.left_out))
+    names = _theirs(rows.drop_duplicates("entry"))
+    return Markup("; left out for having one seed: {}").format(names)
 
 
 def _others(count: int) -> str:

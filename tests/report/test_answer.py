@@ -119,6 +119,19 @@ def test_a_row_of_one_seed_is_left_out_among_rows_with_intervals(study, builders
     assert untouched.startswith("Untouched copies is right most often, on 97.0 ± 0.2 %")
     assert untouched.endswith("; left out for having one seed: lonely.")
     assert "no clear winner" not in single
+    assert single.endswith("; left out for having one seed: lonely.")
+
+
+def test_a_row_that_is_left_out_is_not_compared_with(study, builders):
+    row = builders["row"]
+    found = study(
+        members(row, "pixels", "none", 0.97)[:1],
+        members(row, "copies", "training", 0.95),
+        members(row, "ladder", "structure", 0.90),
+    )
+    untouched = plain(answer.sentences(found)[0])
+    assert "next is ladder with 90.0" in untouched
+    assert untouched.count("pixels") == 1
 
 
 def test_no_route_may_win(study, builders):
