@@ -9,6 +9,7 @@ from jaxtyping import Array, PRNGKeyArray
 from cnnjax.augment import draw
 from cnnjax.augment.draw import Image, NewImage, Range, Scalar
 from cnnjax.ops.pixels import as_pixels
+from cnnjax.ops.stored import stored
 
 # ISO/IEC 10918-1, tables K.1 and K.2, in reading order.
 _LUMINANCE = np.array(
@@ -89,8 +90,9 @@ def jpeg(
     decoded = jnp.clip(decoded, -128, 127) + centre
     if colour:
         decoded = _mixed(np.linalg.inv(_TO_YCBCR), decoded)
-    result = jnp.clip(jnp.round(decoded), 0, 255) / 255
-    return jnp.where(whole == 100, image, _joined(as_pixels(result, image.dtype), image.shape))
+    result = as_pixels(jnp.clip(jnp.round(decoded), 0, 255) / 255, image.dtype)
+    # Blocks are put together once they are done: pixel by pixel they would be worked out anew.
+    return jnp.where(whole == 100, image, _joined(stored(result), image.shape))
 
 
 def _blocks(image: Array) -> Array:

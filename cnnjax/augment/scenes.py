@@ -311,7 +311,7 @@ def _numbers(key: Array, *shapes: tuple[int, ...]) -> list[Array]:
 
 
 def _parameter(u: Array, value: Range, neutral: Number, strength: Array) -> Array:
-    """As `draw.parameter` without bounds, of a number already drawn (at strength 1, up to rounding)."""
+    """As `draw.parameter` without bounds and up to rounding, of a number already drawn."""
     return neutral + strength * (draw.between(value, u) - neutral)
 
 
