@@ -62,9 +62,8 @@ def _best_convolutional(
     picks a picture, not a result.
     """
     table = results.read(workdir / "results.parquet")
-    table = table[
-        results.at_full_size(table)
-    ]  # what diverged there has no picture of a smaller one
+    # Before the chosen are taken: who diverged at its full size does not stand in by a smaller one.
+    table = table[results.at_full_size(table)]
     table = table[table["chosen"] & ~table["initial"] & (table["transformation"] == "none")]
     judged = table["validation_accuracy"].notna().all()
     by = "validation_accuracy" if judged else "accuracy"

@@ -755,12 +755,14 @@ def drawn_insides(monkeypatch, told):
     (plan,) = study.plan_all(sweep.group(sweep.expand(config)))
     rows = []
     for place, run in enumerate(plan.group.members):
-        dataset, size, accuracies = told[run.route]
+        dataset, sizes, accuracies = told[run.route]
         seed = run.config.seed
+        size = sizes if isinstance(sizes, int) else sizes[seed]
+        done = not np.isnan(accuracies[seed])
         rows.append(
             {name: 0.0 for name in results.CELL}
             | {"group": plan.group.name, "route": run.route, "label": run.label, "seed": seed}
-            | {"member": place, "chosen": True, "initial": False, "transformation": "none"}
+            | {"member": place, "chosen": done, "initial": False, "transformation": "none"}
             | {"dataset": dataset, "train_size": size, "validation_accuracy": accuracies[seed]}
         )
     monkeypatch.setattr(results, "read", lambda _: pd.DataFrame(rows))
@@ -781,6 +783,15 @@ def test_the_insides_are_of_the_best_of_all_sets_and_not_of_the_largest(monkeypa
     assert (run.route, label) == ("few", "Few")
     told = {"all": ("digits", 1079, (0.4,)), "part": ("digits", 300, (0.9,))}
     assert drawn_insides(monkeypatch, told)[1] == "Part"
+
+
+def test_who_diverged_at_its_full_size_is_not_drawn_at_a_smaller_one(monkeypatch):
+    told = {
+        "steady": ("digits", 1079, (0.5, 0.5)),
+        "fell": ("digits", (1079, 100), (np.nan, 0.9)),
+    }
+    run, _ = drawn_insides(monkeypatch, told)
+    assert run.route == "steady"
 
 
 def test_without_checkpoints_a_finished_launch_is_drawn_without_insides(tmp_path):

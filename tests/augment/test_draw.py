@@ -33,3 +33,16 @@ def test_a_strength_above_1_ends_where_the_range_must(value, strength, expected)
     assert drawn == pytest.approx(expected)
     with pytest.raises(ValueError, match=r"factor=3: expected .* within \[0.1, 2\]"):
         draw.parameter(jax.random.key(0), "factor", 3, strength=strength, **how)
+
+
+def test_at_strength_1_a_parameter_is_its_value_to_the_last_bit_and_has_its_gradient():
+    for neutral, values in ((1, np.arange(1, 255) / 255), (8, np.linspace(1, 7, 50))):
+        for value in values.tolist():
+
+            def moved(strength, value=value, neutral=neutral):
+                return draw.parameter(
+                    jax.random.key(0), "factor", value, neutral=neutral, strength=strength
+                )
+
+            assert moved(1.0) == np.float32(value)
+        assert jax.grad(moved)(1.0) == pytest.approx(values[-1] - neutral)
