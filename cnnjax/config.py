@@ -162,9 +162,10 @@ def load(source: str) -> ConfigDict:
     where, colon, argument = source.partition(":")
     path = pathlib.Path(where)
     if not path.is_file():
-        siblings = sorted(str(other) for other in path.parent.glob("*.py"))
-        near = difflib.get_close_matches(str(path), siblings, n=1)
-        hint = f"did you mean {near[0]}?" if near else "--list shows the experiments."
+        scripts = path.parent.glob("*.py")  # some are no experiments, but measure speed, say
+        names = sorted(each.name for each in scripts if "def get_config(" in each.read_text())
+        near = difflib.get_close_matches(path.name, names, n=1)
+        hint = f"did you mean {path.parent / near[0]}?" if near else "--list shows the experiments."
         raise UserError(f"--config={source}: there is no file {where}; {hint}")
     spec = importlib.util.spec_from_file_location(f"experiment_{path.stem}", path)
     if spec is None or spec.loader is None:

@@ -304,6 +304,9 @@ def test_a_missing_experiment_suggests_its_neighbour(tmp_path):
     source = write(tmp_path, "    return configs.default()\n")
     with pytest.raises(UserError, match=r"there is no file .*; did you mean .*study\.py\?"):
         configs.load(source.replace("study", "studdy") + ":arg")
+    (tmp_path / "speed.py").write_text("print('a script that defines no experiment')")
+    with pytest.raises(UserError, match=r"there is no file .*speeds\.py; --list shows the exper"):
+        configs.load(str(tmp_path / "speeds.py"))
 
 
 def test_a_misspelt_field_in_an_experiment_names_the_line(tmp_path):
