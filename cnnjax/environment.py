@@ -39,19 +39,12 @@ def describe(
       Data, versions (None of what is not installed), devices, CPU, the code's fingerprint, git
       commit and whether the tree was dirty (None outside a git checkout), command line and time.
     """
-
-    def version(name: str) -> str | None:
-        try:
-            return importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            return None
-
     return {
         "command": ["python", *(command or sys.argv)],
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "versions": {name: version(name) for name in DEPENDENCIES},
+        "versions": {name: _version(name) for name in DEPENDENCIES},
         "backend": jax.default_backend(),
         "devices": [device.device_kind for device in jax.devices()],
         "cpu": _cpu(),
@@ -97,6 +90,32 @@ def read(path: pathlib.Path) -> list[dict[str, Any]]:
     return told
 
 
+def differences(launches: Sequence[Mapping[str, Any]]) -> str:
+    """Says what may set the results of earlier launches apart, in their last digits or by more.
+
+    Args:
+      launches: What `read` gave. What an older launch does not tell is taken to be as now.
+
+    Returns:
+      Words such as "with another jaxlib and on other devices"; empty where all is as now.
+    """
+    now = describe()
+
+    def other(name: str) -> bool:
+        return any(launch.get(name, now[name]) != now[name] for launch in launches)
+
+    jaxlib = now["versions"]["jaxlib"]
+    others = (launch.get("versions") or {} for launch in launches)
+    apart = {
+        "with other code of cnnjax": other("code"),
+        "with another jaxlib": any(each.get("jaxlib", jaxlib) != jaxlib for each in others),
+        "on other devices": other("backend"),
+        # Sums are divided among the cores, and so round otherwise.
+        "on another number of cores": now["backend"] == "cpu" and other("cores"),
+    }
+    return " and ".join(words for words, differs in apart.items() if differs)
+
+
 def remember(
     path: pathlib.Path, *, command: Sequence[str] = (), data: Mapping[str, str] | None = None
 ) -> None:
@@ -113,6 +132,13 @@ def remember(
     told = [*read(path), describe(command=command, data=data)]
     with results.replacing(path) as temporary:
         temporary.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _cpu() -> str:

@@ -9,7 +9,6 @@ import functools
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
 from typing import Any
 
 import jax
@@ -25,7 +24,6 @@ from cnnjax import (
     models,
     ops,
     pictures,
-    platform,
     progress,
     report,
     results,
@@ -71,7 +69,7 @@ def run(
     to_do = [part for part in plans if part.group.name not in finished]
     with progress.Monitor(workdir / "log.jsonl", plans) as monitor, ThreadPoolExecutor(1) as beside:
         monitor.skip([part for part in plans if part.group.name in finished])
-        if apart := _differences(earlier):
+        if apart := environment.differences(earlier):
             monitor.note(
                 f"{workdir}: some of what stands there was made {apart}, and is kept; another "
                 "--workdir makes all of it anew"
@@ -128,26 +126,6 @@ def _check_examples(
                     "--data_dir (and, of what is generated, the versions) of that launch, or "
                     "choose another --workdir"
                 )
-
-
-def _differences(earlier: Sequence[dict[str, Any]]) -> str:
-    """What sets apart, by its last digits or by more, what other launches have left; or nothing."""
-    cores, backend = platform.usable_cores(), jax.default_backend()
-
-    def jaxlib(launch: dict[str, Any]) -> str:
-        return (launch.get("versions") or {}).get("jaxlib") or ""
-
-    now, code = version("jaxlib"), environment.code()
-    apart = {
-        "with other code of cnnjax": any(each.get("code", code) != code for each in earlier),
-        "with another jaxlib": any(jaxlib(each) not in ("", now) for each in earlier),
-        "on other devices": any(each.get("backend", backend) != backend for each in earlier),
-        "on another number of cores": any(
-            each.get("backend") == backend == "cpu" and each.get("cores", cores) != cores
-            for each in earlier
-        ),
-    }
-    return " and ".join(name for name, differs in apart.items() if differs)
 
 
 def _prepare(part: evaluation.Plan, config: ConfigDict) -> train.Prepared:

@@ -24,7 +24,6 @@ from cnnjax import (
     nn,
     ops,
     pictures,
-    platform,
     progress,
     results,
     study,
@@ -628,8 +627,8 @@ def test_results_of_other_code_are_kept_and_told(whole, tmp_path, monkeypatch, c
     pd.testing.assert_frame_equal(launch(small(), tmp_path / "again"), table)
     said = "again: some of what stands there was made with other code of cnnjax, and is kept"
     assert said in capfd.readouterr().err
-    monkeypatch.setattr(platform, "usable_cores", lambda: 999)
-    monkeypatch.setattr(study, "version", lambda _: "0.0")
+    monkeypatch.setattr(environment, "usable_cores", lambda: 999)
+    monkeypatch.setattr(environment, "_version", lambda _: "0.0")
     launch(small(), tmp_path / "again")
     others = "of cnnjax and with another jaxlib and on another number of cores, and is kept"
     assert others in capfd.readouterr().err

@@ -64,7 +64,7 @@ class Motion:
     def __post_init__(self) -> None:
         for name in ("old_size", "new_size"):
             check_size(getattr(self, name))
-            object.__setattr__(self, name, tuple(getattr(self, name)))  # a list hashes not
+            object.__setattr__(self, name, tuple(getattr(self, name)))  # a list has no hash
 
 
 def compose(motions: Sequence[Motion]) -> Motion:
