@@ -134,11 +134,32 @@ def parameter(
     drawn = jnp.float32(low)
     if high > low:
         drawn = jax.random.uniform(key, (), minval=low, maxval=high)
+    bounds = (None if math.isinf(end) else end for end in (least, most))
+    return jnp.clip(moved(drawn, neutral=neutral, strength=strength), *bounds)
+
+
+def moved(
+    value: Float[Array, "*shape"], *, neutral: Number, strength: Scalar
+) -> Float[Array, "*shape"]:
+    """Moves a value that was drawn towards its neutral one: n + s · (v − n).
+
+    Args:
+      value: v.
+      neutral: n.
+      strength: s, at least 0; may be traced.
+
+    Returns:
+      The value; exactly n at s = 0 and v at s = 1.
+
+    >>> import jax.numpy as jnp
+    >>> float(moved(jnp.float32(3), neutral=1.0, strength=0.5))
+    2.0
+    """
     strength = jnp.asarray(strength, jnp.float32)
-    moved = neutral + strength * (drawn - neutral)
+    between_them = neutral + strength * (value - neutral)
     # n + 1 · (v − n) need not be v to the last bit; what is lacking has no gradient.
-    moved = moved + jax.lax.stop_gradient(jnp.where(strength == 1, drawn - moved, 0))
-    return jnp.clip(moved, *(None if math.isinf(end) else end for end in (least, most)))
+    lacking = jnp.where(strength == 1, value - between_them, 0)
+    return between_them + jax.lax.stop_gradient(lacking)
 
 
 def between(value: Range, unit: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

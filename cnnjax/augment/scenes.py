@@ -311,8 +311,8 @@ def _numbers(key: Array, *shapes: tuple[int, ...]) -> list[Array]:
 
 
 def _parameter(u: Array, value: Range, neutral: Number, strength: Array) -> Array:
-    """As `draw.parameter` without bounds and up to rounding, of a number already drawn."""
-    return neutral + strength * (draw.between(value, u) - neutral)
+    """As `draw.parameter` without bounds, of a number already drawn."""
+    return draw.moved(draw.between(value, u), neutral=neutral, strength=strength)
 
 
 class _Stack(NamedTuple):

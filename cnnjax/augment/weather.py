@@ -25,6 +25,7 @@ from cnnjax.augment.draw import (
     between,
     ends,
     float_image,
+    moved,
     pixel_image,
     whole_number,
 )
@@ -268,7 +269,9 @@ def _falling(
     # A speck below one pixel would vanish between two of them.
     cell = max(1.0, width[1] * longer)
     longest = length[1] * longer
-    rows = math.ceil((height - 1 + longest) / cell) + 1
+    # From a speck that ends above the first row of pixels to one that begins below the last.
+    above = longest / 2 + cell
+    rows = math.ceil((height - 1 + longest) / cell) + 2
     columns = math.ceil(across / cell)
     units = jax.random.uniform(key, (7 + rows * columns,))
     likely, wide, long, turn = map(between, (density, width, length, angle), units[3:7])
@@ -283,7 +286,7 @@ def _falling(
     specks = specks.reshape(rows * heights, columns)
 
     y = np.arange(height, dtype=np.float32)
-    centres = (np.arange(rows * heights) * cell / heights - longest / 2).astype(np.float32)
+    centres = (np.arange(rows * heights) * cell / heights - above).astype(np.float32)
     half = long * longer * jnp.cos(turn) / 2
     down = jnp.clip((wide + half - np.abs(y[:, None] - centres[None, :])) / wide, 0, 1)
     smeared = down @ specks
@@ -454,7 +457,7 @@ def fast_snowy_landscape(
         ends("lightness_multiplier", lightness_multiplier, least=0),
     )
     below, drawn = map(between, ranges, jax.random.uniform(key, (2,)))
-    multiplier = jnp.maximum(1 + jnp.asarray(strength, jnp.float32) * (drawn - 1), 0)
+    multiplier = jnp.maximum(moved(drawn, neutral=1, strength=strength), 0)
     # Channel by channel: what they share is worked out once, twice as fast on the CPU.
     image = pixel_image(image)
     channels = jnp.moveaxis(single(float_image(image)), -1, 0)

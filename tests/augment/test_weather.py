@@ -273,6 +273,23 @@ def test_streaks_lie_along_their_angle_and_have_their_length(falling, fixed, ang
     assert alone.min() == pytest.approx(expected, abs=1.5)
 
 
+@pytest.mark.parametrize(
+    ("falling", "fixed"),
+    [
+        (weather.snowflakes, {"flake_size": 0.1, "speed": 0.03}),
+        (weather.rain, {"drop_size": 0.1, "speed": 0.2, "darkening": 0.0}),
+    ],
+    ids=["snowflakes", "rain"],
+)
+def test_it_falls_on_the_first_rows_and_the_last_as_on_those_between(falling, fixed):
+    image = np.zeros((60, 40, 1), np.float32)
+    layer = many(falling, 1000, image, density=0.2, **fixed)[..., 0]
+    rows = layer.mean(2)
+    error = rows.std(0) / np.sqrt(len(rows))
+    assert np.all(error < 0.03 * rows.mean())
+    assert np.all(np.abs(rows.mean(0) - rows.mean()) < 5 * error)
+
+
 def test_rain_darkens_between_its_streaks():
     image = np.full((40, 32, 3), 0.5, np.float32)
     wet = many(weather.rain, 20, image, density=0.01, darkening=0.2, intensity=0.8, opacity=0.5)
