@@ -720,7 +720,11 @@ def main(_: list[str]) -> None:
     """Prints the table and writes it after every operation, so that one may stop at any time."""
     if _SERVE.value:
         return serve(_SERVE.value)
-    start, servers = time.perf_counter(), [Server(library) for library in LIBRARIES]
+    start, servers = time.perf_counter(), [Server(OURS[0])]
+    unknown = set(_ONLY.value) - set(servers[0].operations)
+    if unknown:
+        raise app.UsageError(f"--only: no operation is called {', '.join(sorted(unknown))}")
+    servers += [Server(library) for library in LIBRARIES if library != OURS[0]]
     names = [name for name in servers[0].operations if not _ONLY.value or name in _ONLY.value]
     peers = [
         server.library for server in servers if server.operations and server.library not in OURS

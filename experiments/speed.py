@@ -160,14 +160,14 @@ def against_flax(rounds: int) -> None:
     from cnnjax import train
 
     images, labels = pictures(DIGIT)
-    program, states, hypers, examples = our_steps(128)
-    epoch, _, state = stock_steps(128)
+    program, states, hypers, examples = our_steps(BATCHES[0])
+    epoch, _, state = stock_steps(BATCHES[0])
     ours = functools.partial(program, states, hypers, examples, EPOCH_STEPS)
     theirs = functools.partial(epoch, state, jax.random.key(0), images, labels, EPOCH_STEPS)
     ratios = in_turn(ours, theirs, rounds)
-    show("LeNet-5 epoch in a loop, batch 128", "stock Flax", ratios, 5.0)
+    show(f"LeNet-5 epoch in a loop, batch {BATCHES[0]}", "stock Flax", ratios, 5.0)
 
-    for batch, target in ((128, 1.5), (512, 2.5)):
+    for batch, target in zip(BATCHES, (1.5, 2.5), strict=True):
         recipe, states, hypers = our_recipe(batch)
         one = jax.tree.map(lambda leaf: leaf[0], (states, hypers))
         update = jax.jit(
