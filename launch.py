@@ -73,10 +73,10 @@ def run(argv: Sequence[str]) -> None:
         return
     groups = sweep.group(sweep.expand(config))
 
-    from cnnjax import preview, results, study, workdir
+    from cnnjax import planning, preview, results, study, terminal, workdir
 
     # Before the workdir is taken: a launch that cannot start leaves nothing behind.
-    plans = study.plan_all(groups, data_dir=values.data_dir)
+    plans = planning.plan_all(groups, data_dir=values.data_dir)
     if values.dry_run:
         print(preview.describe(plans))
         return
@@ -84,12 +84,12 @@ def run(argv: Sequence[str]) -> None:
     try:
         with workdir.claim(path, config) as folder:
             page = study.run(plans, config, workdir=folder, command=argv)
-            table = results.read(folder / "results.parquet")
+            rows = results.read(folder / "results.parquet")
     except OSError as error:  # such as a disk that is full
         raise UserError(
             f"--workdir={path}: {error}; when that is mended, the same command resumes"
         ) from error
-    print(results.terminal_table(table, choose=config.choose))
+    print(terminal.table(rows, choose=config.choose))
     print(f"report: {page}")
 
 
@@ -158,21 +158,15 @@ def parse(argv: Sequence[str]) -> tuple[flags.FlagValues, ConfigDict]:
       UserError: An unknown flag, experiment or field, a value of a wrong type, a stray word.
     """
     source, words = split_source(argv)
-    for word in words[1:]:
-        if match := re.match(r"--?(?:no)?config\.([^=]*)", word):
-            configs.check_name(match[1], shown=f"--config.{match[1]}")
+    found = (re.match(r"--?(?:no)?config\.([^=]*)", word) for word in words[1:])
+    names = [match[1] for match in found if match]
+    for name in names:
+        configs.check_name(name, shown=f"--config.{name}")
     config = configs.load(source)
-    for word in words[1:]:
-        if match := re.match(r"--?(?:no)?config\.routes\.([^.=]*)", word):
-            configs.choose("--config.routes", match[1], list(config.routes))
-    shown = copy.deepcopy(config)  # which flags change in place
-    for word in words[1:]:
-        if match := re.match(r"--?(?:no)?config\.([^=]*)", word):
-            section, key = configs.holder_of(shown, match[1])  # flags make no sections
-            # Flags keep a field's type, but a range is a number or a pair, whatever the file has.
-            if "augment.ranges." in match[1] and key in section:
-                del section[key]
-    values = define(shown, words)
+    for name in names:
+        if configs.within(name, "routes"):
+            configs.choose("--config.routes", name.split(".")[1], list(config.routes))
+    values = define(_room_for(names, config), words)
     for flag in flags.FLAGS.get_flags_for_module("absl.logging"):
         values[flag.name] = flag
     try:
@@ -193,6 +187,20 @@ def parse(argv: Sequence[str]) -> tuple[flags.FlagValues, ConfigDict]:
             f"--layout={values.layout}: --config.layout={overrides['layout']} says otherwise"
         )
     return values, sweep.resolve(config, overrides=overrides, sweep=";".join(values.sweep))
+
+
+def _room_for(names: Sequence[str], config: ConfigDict) -> ConfigDict:
+    """A copy of the configuration in which absl's flags can set these fields.
+
+    Flags make no sections, and keep a field's type, where a range is a number or a pair, whatever
+    the file has.
+    """
+    copied = copy.deepcopy(config)
+    for name in names:
+        section, key = configs.holder_of(copied, name)
+        if "augment.ranges." in name and key in section:
+            del section[key]
+    return copied
 
 
 def split_source(argv: Sequence[str]) -> tuple[str, list[str]]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import jax
 
-from cnnjax import results
+from cnnjax import files
 from cnnjax.errors import UserError
 from cnnjax.platform import usable_cores
 
@@ -130,7 +130,7 @@ def remember(
       UserError: The file that is there cannot be read.
     """
     told = [*read(path), describe(command=command, data=data)]
-    with results.replacing(path) as temporary:
+    with files.replacing(path) as temporary:
         temporary.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
 
 

@@ -13,33 +13,10 @@ from jaxtyping import Array, Bool, Float
 from ml_collections import ConfigDict
 
 from cnnjax import config as configs
-from cnnjax import data, invariance, models, ops, results, train
-from cnnjax.sweep import Group, Run
+from cnnjax import invariance, models, ops, results, train
+from cnnjax.planning import Plan
+from cnnjax.sweep import Run
 from cnnjax.train import door as doors
-
-
-class Plan(NamedTuple):
-    """A group, ready to be trained and measured.
-
-    Attributes:
-      group: The runs.
-      dataset: Their data set.
-      examples: What they are trained on.
-      module: Their network.
-      summary: Its table of layers, from behind the features on.
-      recipe: What the training steps share.
-      hypers: The members' numbers, stacked.
-      steps: Updates for each member.
-    """
-
-    group: Group
-    dataset: data.Dataset
-    examples: train.Examples
-    module: flax.linen.Module
-    summary: models.Summary
-    recipe: train.Recipe
-    hypers: train.Hyper
-    steps: int
 
 
 class Measured(NamedTuple):
@@ -56,7 +33,7 @@ def measure(plan: Plan, trained: train.Trained, config: ConfigDict) -> Measured:
     Args:
       plan: The group.
       trained: Its final states.
-      config: The experiment: `choose` and `invariance` are read.
+      config: The experiment: `name`, `choose` and `invariance` are read.
 
     Returns:
       The rows of every table.

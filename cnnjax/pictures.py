@@ -9,8 +9,9 @@ import flax.traverse_util
 import jax
 import numpy as np
 
-from cnnjax import models, ops, results, train
-from cnnjax.evaluation import Plan, foreign, member_of
+from cnnjax import files, models, ops, results, summaries, train
+from cnnjax.evaluation import foreign, member_of
+from cnnjax.planning import Plan
 
 
 def save(plans: Sequence[Plan], workdir: pathlib.Path) -> None:
@@ -44,7 +45,7 @@ def save(plans: Sequence[Plan], workdir: pathlib.Path) -> None:
             "error_groups": np.array(groups),
             "class_names": np.array(dataset.class_names),
         }
-    with results.replacing(workdir / "pictures.npz") as path, path.open("wb") as file:
+    with files.replacing(workdir / "pictures.npz") as path, path.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
@@ -63,7 +64,7 @@ def _best_convolutional(
     """
     table = results.read(workdir / "results.parquet")
     # Before the chosen are taken: who diverged at its full size does not stand in by a smaller one.
-    table = table[results.at_full_size(table)]
+    table = table[summaries.at_full_size(table)]
     table = table[table["chosen"] & ~table["initial"] & (table["transformation"] == "none")]
     judged = table["validation_accuracy"].notna().all()
     by = "validation_accuracy" if judged else "accuracy"

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from cnnjax.evaluation import Plan
+from cnnjax.planning import Plan
 from cnnjax.sweep import NUMERIC
 
 FLOPS_PER_TRAINED_MAC = 6
@@ -18,7 +18,7 @@ def describe(plans: Sequence[Plan]) -> str:
     operations: the network's own arithmetic, without distortions, features and measuring.
 
     Args:
-      plans: From `study.plan_all`, one a group.
+      plans: From `planning.plan_all`, one a group.
 
     Returns:
       The text that --dry_run prints.

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from cnnjax import evaluation, train
+from cnnjax import train
+from cnnjax.planning import Plan
 
 
 class Monitor:
@@ -24,7 +25,7 @@ class Monitor:
       plans: Every group of the launch.
     """
 
-    def __init__(self, log: pathlib.Path, plans: Sequence[evaluation.Plan]):
+    def __init__(self, log: pathlib.Path, plans: Sequence[Plan]):
         self._log = log
         self._work = {part.group.name: _work(part) for part in plans}
         self._done: dict[str, float] = {}
@@ -43,18 +44,18 @@ class Monitor:
     def __exit__(self, *_: object) -> None:
         self._bar.close()
 
-    def skip(self, parts: Sequence[evaluation.Plan]) -> None:
+    def skip(self, parts: Sequence[Plan]) -> None:
         """Counts the groups that an earlier launch finished."""
         self._found(sum((self._work[part.group.name] for part in parts), 0.0))
 
-    def complete(self, part: evaluation.Plan) -> None:
+    def complete(self, part: Plan) -> None:
         """Counts a group of which an earlier launch left nothing to train."""
         name = part.group.name
         if name not in self._done:
             self._done[name] = self._work[name]
             self._found(self._work[name])
 
-    def say(self, part: evaluation.Plan | None, what: str) -> None:
+    def say(self, part: Plan | None, what: str) -> None:
         """Shows what is being done."""
         self._bar.set_postfix_str(f"{part.group.name}: {what}" if part else what)
 
@@ -62,7 +63,7 @@ class Monitor:
         """Says something on a line of its own, which stays."""
         self._bar.write(what, file=sys.stderr)
 
-    def report(self, part: evaluation.Plan, progress: train.Progress) -> None:
+    def report(self, part: Plan, progress: train.Progress) -> None:
         """Moves the bar and writes a line of the log."""
         name = part.group.name
         per_step = self._work[name] / part.steps
@@ -106,7 +107,7 @@ def _mean(losses: np.ndarray) -> float:
     return float(finite.mean()) if len(finite) else np.nan
 
 
-def _work(part: evaluation.Plan) -> float:
+def _work(part: Plan) -> float:
     # Arithmetic on shared weights, a convolution's, goes at about a tenth of the pace of a matrix
     # product's, and what is not the network's arithmetic costs about as much as the constant.
     shared = part.summary.multiply_accumulates - part.summary.parameters

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from ml_collections import ConfigDict
 
 from cnnjax import config as configs
-from cnnjax import results
+from cnnjax import files, results
 from cnnjax.errors import UserError
 
 
@@ -45,13 +45,13 @@ def claim(path: str | os.PathLike[str], config: ConfigDict) -> Iterator[pathlib.
                 f"--workdir={path}: another launch is running there; wait for it or choose another"
             ) from None
         _check_configuration(path, folder / "config.json", config)
-        for leftover in folder.glob(f"{results.TEMPORARY}*"):
+        for leftover in folder.glob(f"{files.TEMPORARY}*"):
             leftover.unlink()  # of a launch that was killed while it wrote
         for name in results.SCHEMAS:
             table = folder / f"{name}.parquet"
             if table.exists():
                 results.read(table)
-        with results.replacing(folder / "config.json") as temporary:
+        with files.replacing(folder / "config.json") as temporary:
             temporary.write_text(configs.to_json(config))
         yield folder
 

@@ -29,7 +29,7 @@ from absl import app, flags
 from torch import nn
 from tqdm import tqdm
 
-from cnnjax import data, results
+from cnnjax import data, intervals
 
 _SEEDS = flags.DEFINE_integer("seeds", 10, "Seeds of every network.", lower_bound=2)
 
@@ -103,7 +103,7 @@ def main(_: list[str]) -> None:
                 for seed in range(_SEEDS.value):
                     found.append(accuracy(name, seed, dataset))
                     bar.update()
-                mean, half, count = results.interval(found)
+                mean, half, count = intervals.interval(found)
                 bar.write(f"{order:17s} {name:7s} {mean:.1f} ± {half:.1f} %, n = {count}")
 
 

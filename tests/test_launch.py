@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from cnnjax import config as configs
-from cnnjax import platform, report, results, study
+from cnnjax import planning, platform, report, results, study
 from cnnjax.data import idx
 from cnnjax.data.known import FILES
 
@@ -65,18 +65,18 @@ def elsewhere(tmp_path, monkeypatch):
 @pytest.fixture
 def calls(monkeypatch):
     """Stands in for training: notes what it is called with, leaves a table as a study does."""
-    noted, asked, planning = [], {}, study.plan_all
+    noted, asked, honest = [], {}, planning.plan_all
 
     def plan_all(groups, *, data_dir):
         asked.update(groups=groups, data_dir=data_dir)
-        return planning(groups, data_dir=data_dir)
+        return honest(groups, data_dir=data_dir)
 
     def run(plans, config, *, workdir, command):
         noted.append(asked | {"config": config, "workdir": workdir, "command": command})
         results.append(workdir / "results.parquet", [])
         return workdir / "report.html"
 
-    monkeypatch.setattr(study, "plan_all", plan_all)
+    monkeypatch.setattr(planning, "plan_all", plan_all)
     monkeypatch.setattr(study, "run", run)
     return noted
 

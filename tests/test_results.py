@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from cnnjax import results
+from cnnjax import files, intervals, results, summaries, terminal
 from cnnjax.errors import UserError
 
 SAMPLE = {"str": "word", "int64": 3, "float64": 0.5, "bool": True}
@@ -181,7 +181,7 @@ def test_only_known_tables_are_written(tmp_path):
     st.floats(0.5, 0.999),
 )
 def test_the_interval_is_students(values, level):
-    mean, half, n = results.interval(values, level=level)
+    mean, half, n = intervals.interval(values, level=level)
     error = stats.sem(values)
     low, high = stats.t.interval(level, n - 1, loc=np.mean(values), scale=error)
     assert n == len(values)
@@ -189,18 +189,18 @@ def test_the_interval_is_students(values, level):
 
 
 def test_one_value_has_no_interval_and_none_has_no_mean():
-    assert results.interval([0.5])[:1] == (0.5,)
-    assert math.isnan(results.interval([0.5]).half)
-    assert results.interval([0.5]).n == 1
-    assert results.interval([]).n == 0
-    assert math.isnan(results.interval([]).mean)
-    assert results.interval([0.5, 0.5]) == (0.5, 0.0, 2)
+    assert intervals.interval([0.5])[:1] == (0.5,)
+    assert math.isnan(intervals.interval([0.5]).half)
+    assert intervals.interval([0.5]).n == 1
+    assert intervals.interval([]).n == 0
+    assert math.isnan(intervals.interval([]).mean)
+    assert intervals.interval([0.5, 0.5]) == (0.5, 0.0, 2)
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, 95.0, math.nan])
 def test_the_level_of_an_interval_is_a_probability(level):
     with pytest.raises(ValueError, match="expected a number in"):
-        results.interval([1.0, 2.0], level=level)
+        intervals.interval([1.0, 2.0], level=level)
 
 
 def test_invariance_is_summed_up_for_each_member_and_stage():
@@ -210,7 +210,7 @@ def test_invariance_is_summed_up_for_each_member_and_stage():
         *curve(seed=1, initial=True),
         row(seed=2, chosen=False, accuracy=math.nan),
     )
-    areas = results.invariance_summary(frame)
+    areas = summaries.invariance_summary(frame)
     assert areas.groupby(["seed", "initial"]).size().to_dict() == {
         (0, False): 2,
         (1, False): 2,
@@ -233,7 +233,7 @@ def test_the_terminal_table():
         row(seed=0, route="d", label="lost", group="i", status="diverged", chosen=False),
         row(seed=0, accuracy=0.3, train_size=1),  # smaller training sets are not shown
     )
-    text = results.terminal_table(frame)
+    text = terminal.table(frame)
     lines = text.splitlines()
     head = "route accuracy % errors rotation shear parameters MACs train s seeds"
     assert lines[0].split() == head.split()
@@ -271,7 +271,7 @@ def test_the_terminal_table_tells_strengths_apart():
         row(**distorted, augment_strength=1.0, learning_rate=1e-3, accuracy=0.7),
         row(**distorted, augment_strength=0.5, learning_rate=3e-3, accuracy=0.8),
     )
-    lines = results.terminal_table(frame, choose=("optimizer.learning_rate",)).splitlines()
+    lines = terminal.table(frame, choose=("optimizer.learning_rate",)).splitlines()
     assert lines[0].split()[:5] == ["route", "augment", "strength", "accuracy", "%"]
     assert [line.split()[1:3] for line in lines[2:5]] == [
         ["–", "90.00"],
@@ -295,7 +295,7 @@ def test_a_value_that_never_trained_has_a_line_unless_validation_chose(field, co
         *(row(**{column: 0.75}, seed=seed, **lost) for seed in range(2)),
     )
     compared, chosen = (
-        results.terminal_table(frame, choose=choose).splitlines()[2:-1] for choose in ((), (field,))
+        terminal.table(frame, choose=choose).splitlines()[2:-1] for choose in ((), (field,))
     )
     assert [line.split()[1:3] for line in compared] == [["0.25", "90.00"], ["0.75", "–"]]
     assert compared[1].endswith("n=0, 2 of 2 diverged")
@@ -304,9 +304,7 @@ def test_a_value_that_never_trained_has_a_line_unless_validation_chose(field, co
 
 
 def test_the_terminal_table_says_that_features_are_not_counted():
-    plain, featured = (
-        results.terminal_table(table(row(features=name))) for name in ("none", "deskew+hog")
-    )
+    plain, featured = (terminal.table(table(row(features=name))) for name in ("none", "deskew+hog"))
     assert "MACs: of the network, features not counted" in featured.splitlines()[-1]
     assert "not counted" not in plain
 
@@ -325,20 +323,20 @@ def test_the_first_plain_network_is_the_measure_of_corruption_errors():
         *corrupted((0.2, 0.4), route="wide", label="wide"),
         *corrupted((0.3, 0.0), route="c", label="c", family="structure"),
     )
-    found = results.corruption_summary(frame)
+    found = summaries.corruption_summary(frame)
     means = found[found["corruption"] == ""].set_index("route")["error"]
     # Of 30 %: 30, 60 and 30.
     assert means.to_dict() == pytest.approx({"plain": 1.0, "wide": 2.0, "c": 1.0})
 
 
 def test_an_empty_table_says_so():
-    assert results.terminal_table(table(row()).iloc[:0]) == "no results yet"
+    assert terminal.table(table(row()).iloc[:0]) == "no results yet"
 
 
 def test_a_replacement_that_fails_leaves_nothing(tmp_path):
     target = tmp_path / "file"
     target.write_text("old")
-    with pytest.raises(ZeroDivisionError), results.replacing(target) as temporary:
+    with pytest.raises(ZeroDivisionError), files.replacing(target) as temporary:
         temporary.write_text(str(1 / 0))
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]

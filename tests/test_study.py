@@ -24,9 +24,11 @@ from cnnjax import (
     nn,
     ops,
     pictures,
+    planning,
     progress,
     results,
     study,
+    summaries,
     sweep,
     train,
 )
@@ -69,7 +71,7 @@ def undrawn(monkeypatch):
 
 def launch(config, workdir):
     workdir.mkdir(exist_ok=True)
-    study.run(study.plan_all(sweep.group(sweep.expand(config))), config, workdir=workdir)
+    study.run(planning.plan_all(sweep.group(sweep.expand(config))), config, workdir=workdir)
     return results.read(workdir / "results.parquet")
 
 
@@ -154,7 +156,7 @@ def test_every_hyperparameter_is_told():
         **{"optimizer.final": 0.5, "optimizer.momentum": 0.8},
     }
     runs = sweep.expand(sweep.resolve(config, overrides=fields))
-    (plan,) = study.plan_all(sweep.group(runs))
+    (plan,) = planning.plan_all(sweep.group(runs))
     trained = train.Trained(states=None, seconds=1.0, initial=None)
     told = evaluation._describe(plan, runs[0], 0, trained, config)
     wanted = {name.rpartition(".")[2]: value for name, value in fields.items()}
@@ -235,7 +237,7 @@ def test_corruptions_are_rows_of_the_chosen_members(tmp_path):
         assert member["magnitude"].tolist() == [0.0, 0.0, 1.0, 5.0]
         assert member["examples"].tolist() == [359, 100, 100, 100]
     assert len(shown) == 2 * len(names)
-    assert not results.corruptions(table[table["initial"] | ~table["chosen"]]).any()
+    assert not summaries.corruptions(table[table["initial"] | ~table["chosen"]]).any()
 
 
 def test_each_route_is_measured_in_full_on_its_own_largest_training_set(tmp_path):
@@ -250,7 +252,7 @@ def test_each_route_is_measured_in_full_on_its_own_largest_training_set(tmp_path
     assert len(set(table["group"])) == 1
     curves = table[table["magnitude"] > 0].groupby("route")["train_size"].unique()
     assert curves.map(list).to_dict() == {"few": [40], "linear": [1079]}
-    assert results.corruptions(table[table["route"] == "few"]).any()
+    assert summaries.corruptions(table[table["route"] == "few"]).any()
     predictions = results.read(tmp_path / "few" / "predictions.parquet")
     assert set(predictions["route"]) == set(curves.index)
 
@@ -294,7 +296,7 @@ def test_signals_have_no_corruptions():
     config.dataset.name = "mnist1d"
     config.invariance.corruptions = ConfigDict({"fog": (1,)})
     with pytest.raises(UserError, match="corruptions=fog: mnist1d holds signals"):
-        study.plan_all(sweep.group(sweep.expand(config)))
+        planning.plan_all(sweep.group(sweep.expand(config)))
 
 
 def planned(**fields):
@@ -302,7 +304,7 @@ def planned(**fields):
     config = small(choose=(), sweep="route=linear;seed=0:2")
     for name, value in fields.items():
         config.dataset[name] = value
-    return study.plan_all(sweep.group(sweep.expand(config)))
+    return planning.plan_all(sweep.group(sweep.expand(config)))
 
 
 @pytest.fixture
@@ -347,7 +349,7 @@ def test_another_sets_test_split_is_measured_and_nothing_else_of_it(real_digits,
 def test_measured_on_validation_no_test_set_is_read_at_all(real_digits):
     config = small(choose=(), measure_on="validation", sweep="route=linear;seed=0:2")
     config.dataset.test_on = "letters"
-    dataset = study.plan_all(sweep.group(sweep.expand(config)))[0].dataset
+    dataset = planning.plan_all(sweep.group(sweep.expand(config)))[0].dataset
     np.testing.assert_array_equal(dataset.test.images, dataset.validation.images)
 
 
@@ -463,7 +465,7 @@ def test_every_number_of_a_member_goes_into_its_own_field():
         **{"optimizer.label_smoothing": 0.0625, "augment.strength": 2.0},
     }
     config = sweep.resolve(small(sweep="route=mlp", choose=()), overrides=told)
-    (plan,) = study.plan_all(sweep.group(sweep.expand(config)))
+    (plan,) = planning.plan_all(sweep.group(sweep.expand(config)))
     assert {name: column.tolist() for name, column in plan.hypers._asdict().items()} == {
         **{"seed": [3], "train_size": [40], "label_noise": [0.5]},
         **{"learning_rate": [0.25], "weight_decay": [0.125]},
@@ -671,9 +673,9 @@ class Wrong(linen.Module):
     ],
 )
 def test_what_gives_no_logits_is_told_before_anything_is_trained(gives, words, monkeypatch):
-    monkeypatch.setattr(study.models, "build", lambda *_, **__: Wrong(gives))
+    monkeypatch.setattr(planning.models, "build", lambda *_, **__: Wrong(gives))
     with pytest.raises(UserError, match=re.escape(f"on dataset.name='digits': {words}")):
-        study.plan_all(sweep.group(sweep.expand(small())))
+        planning.plan_all(sweep.group(sweep.expand(small())))
 
 
 class Shared(linen.Module):
@@ -687,7 +689,7 @@ class Shared(linen.Module):
 
 
 def test_a_shared_layer_has_one_kernel():
-    plan = study.plan_all(sweep.group(sweep.expand(small())))[0]
+    plan = planning.plan_all(sweep.group(sweep.expand(small())))[0]
     plan = plan._replace(module=Shared(), summary=models.summary(Shared(), (28, 28, 1)))
     params = Shared().init(jax.random.key(0), jnp.ones((1, 28, 28, 1)))["params"]
     kernels = pictures._kernels(plan, params)
@@ -700,7 +702,7 @@ def test_groups_with_equal_networks_share_the_program_that_creates_their_states(
     for name, augmented in (("plain", "none"), ("affine", "affine")):
         fields = {"model": {"name": "linear"}, "augment": {"name": augmented}}
         config.routes[name] = ConfigDict({"label": name} | fields)
-    plans = study.plan_all(sweep.group(sweep.expand(config)))
+    plans = planning.plan_all(sweep.group(sweep.expand(config)))
     assert len(plans) == 2
     train.state.create.clear_cache()  # of what other tests have created
     for plan in plans:
@@ -739,7 +741,7 @@ def test_the_insides_are_those_of_the_best_convolutional_network(tmp_path, monke
         np.testing.assert_array_equal(kernel, own[layer]["kernel"].reshape(kernel.shape))
     first = next(pictures[name] for name in pictures if name.startswith("map"))
     x = data.load("digits", None).test.images[:1] / np.float32(255)
-    door = study.plan_all(sweep.group(sweep.expand(config)))[0].recipe.door
+    door = planning.plan_all(sweep.group(sweep.expand(config)))[0].recipe.door
     expected = ops.cross_correlate(door(jnp.asarray(x)), own["c1"]["kernel"], padding=2)
     expected = expected + own["c1"]["bias"]
     np.testing.assert_allclose(first, expected[0], atol=1e-5)
@@ -751,7 +753,7 @@ def drawn_insides(monkeypatch, told):
     config = small(sweep=f"route={','.join(told)};seed=0:{seeds}", choose=())
     for name in told:
         config.routes[name] = ConfigDict({"label": name.title(), "model": {"name": "lenet5"}})
-    (plan,) = study.plan_all(sweep.group(sweep.expand(config)))
+    (plan,) = planning.plan_all(sweep.group(sweep.expand(config)))
     rows = []
     for place, run in enumerate(plan.group.members):
         dataset, sizes, accuracies = told[run.route]
@@ -831,7 +833,7 @@ def test_a_diverged_value_loses_and_is_marked(tmp_path):
 def test_groups_share_the_examples_that_they_are_trained_on(train_on):
     config = small(choose=(), sweep="route=*")
     config.dataset.train_on = train_on
-    one, other = study.plan_all(sweep.group(sweep.expand(config)))
+    one, other = planning.plan_all(sweep.group(sweep.expand(config)))
     assert all(map(np.shares_memory, one.examples, other.examples))
 
 
@@ -843,7 +845,7 @@ def test_groups_share_the_programs_that_measure_them(field):
     config.routes = {}
     other = sweep.resolve(config, overrides={field: others[field]}, sweep="seed=0")
     groups = [*sweep.group(sweep.expand(config)), sweep.group(sweep.expand(other))[0]]
-    plans = study.plan_all(groups)
+    plans = planning.plan_all(groups)
     # Programs are kept by function object: the same function, the same programs.
     one, same, apart = (evaluation.predictor(each.module, each.recipe.door) for each in plans)
     assert one is same is not apart
@@ -855,7 +857,7 @@ def test_groups_share_the_programs_that_measure_them(field):
 def test_fresh_weights_are_measured_by_the_programs_of_trained_ones(compilations):
     config = small(sweep="route=mlp;seed=0:2", choose=())
     config.routes.mlp.model.options.width = 9  # of no other test: nothing is compiled yet
-    (plan,) = study.plan_all(sweep.group(sweep.expand(config)))
+    (plan,) = planning.plan_all(sweep.group(sweep.expand(config)))
 
     def measure():
         compilations.clear()
@@ -950,7 +952,7 @@ def test_a_distortion_that_signals_do_not_know_is_one_clear_error():
     config.augment.name = "affine"
     told = r"^augment='affine' on dataset.name='mnist1d': rotation=7.5: expected 0 for signals"
     with pytest.raises(UserError, match=told):
-        study.plan_all(sweep.group(sweep.expand(sweep.resolve(config))))
+        planning.plan_all(sweep.group(sweep.expand(sweep.resolve(config))))
 
 
 def on_signals(name, *, model="mnist1d_mlp", **ranges):
@@ -1003,7 +1005,7 @@ def test_distortions_of_signals_on_images_are_one_clear_error():
         r"expected \(batch, length, channels\) for gain$"
     )
     with pytest.raises(UserError, match=told):
-        study.plan_all(sweep.group(sweep.expand(config)))
+        planning.plan_all(sweep.group(sweep.expand(config)))
 
 
 def test_composed_operations_are_trained_with(tmp_path):
@@ -1031,7 +1033,7 @@ def test_operations_that_do_not_fit_are_one_clear_error(ranges, message):
     config = small(sweep="route=linear", choose=())
     config.augment.name, config.augment.ranges = "sequence", ranges
     with pytest.raises(UserError) as error:
-        study.plan_all(sweep.group(sweep.expand(config)))
+        planning.plan_all(sweep.group(sweep.expand(config)))
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -1039,7 +1041,7 @@ def test_operations_that_do_not_fit_are_one_clear_error(ranges, message):
 def test_distortions_of_images_on_signals_are_one_clear_error():
     told = r"^augment='standard' on dataset.name='mnist1d': images of shape \(2, 40, 1\): expected"
     with pytest.raises(UserError, match=told):
-        study.plan_all(sweep.group(sweep.expand(on_signals("standard"))))
+        planning.plan_all(sweep.group(sweep.expand(on_signals("standard"))))
 
 
 def test_mixtures_are_trained_with_and_told_apart(tmp_path):
@@ -1048,7 +1050,7 @@ def test_mixtures_are_trained_with_and_told_apart(tmp_path):
     config.routes.mlp.augment = ConfigDict({"name": "affine", "mix": "mixup"})
     config.sweep, config.choose = "route=*", ()
     config = sweep.resolve(config)
-    plans = study.plan_all(sweep.group(sweep.expand(config)))
+    plans = planning.plan_all(sweep.group(sweep.expand(config)))
     assert [plan.recipe.mix for plan in plans] == [augment.cutmix, augment.mixup]
     table = launch(config, tmp_path / "mixed")
     told = table.groupby("route")["augment"].unique()
@@ -1060,10 +1062,10 @@ def test_mixtures_are_trained_with_and_told_apart(tmp_path):
 def test_the_whole_training_set_under_two_names_is_one_clear_error(sizes):
     config = small(choose=(), sweep=f"route=linear;seed=0:2;dataset.train_size={sizes}")
     with pytest.raises(UserError, match=r"dataset.train_size=\d+: the same runs twice, for 0 st"):
-        study.plan_all(sweep.group(sweep.expand(config)))
+        planning.plan_all(sweep.group(sweep.expand(config)))
 
 
 def test_too_large_a_training_set_is_one_clear_error():
     config = small(choose=(), sweep="route=linear;dataset.train_size=5000")
     with pytest.raises(UserError, match=r"dataset.train_size=5000: digits has 1079"):
-        study.plan_all(sweep.group(sweep.expand(config)))
+        planning.plan_all(sweep.group(sweep.expand(config)))

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from cnnjax import config as configs
-from cnnjax import results, workdir
+from cnnjax import files, results, workdir
 from cnnjax.errors import UserError
 
 CONFIG = configs.unflatten({"steps": 10, "title": "A study"})
@@ -66,7 +66,7 @@ def test_another_configuration_is_kept_out_and_other_words_are_not(tmp_path):
 
 
 def test_what_a_killed_launch_left_half_written_is_cleared(tmp_path):
-    half = tmp_path / f"{results.TEMPORARY}abc.parquet"
+    half = tmp_path / f"{files.TEMPORARY}abc.parquet"
     half.write_text("half")
     with workdir.claim(tmp_path, CONFIG):
         assert not half.exists()

@@ -8,6 +8,24 @@ with neutral parameters, an operation gives its image back bit for bit. Any chai
 resample.
 """
 
+from cnnjax.augment.affine import (
+    draw_horizontal_flip,
+    draw_rotate,
+    draw_scale,
+    draw_shear_x,
+    draw_shear_y,
+    draw_translate_x,
+    draw_translate_y,
+    draw_vertical_flip,
+    horizontal_flip,
+    rotate,
+    scale,
+    shear_x,
+    shear_y,
+    translate_x,
+    translate_y,
+    vertical_flip,
+)
 from cnnjax.augment.blur import gaussian_blur, motion_blur
 from cnnjax.augment.colour import (
     autocontrast,
@@ -25,13 +43,15 @@ from cnnjax.augment.colour import (
     solarise,
 )
 from cnnjax.augment.compression import jpeg
+from cnnjax.augment.cropping import crop, crop_and_pad, draw_crop, draw_crop_and_pad
 from cnnjax.augment.distortion import Distortion, Draw
-from cnnjax.augment.elastic import displacement_field, smoothing_matrix
+from cnnjax.augment.elastic import displacement_field, draw_elastic, elastic, smoothing_matrix
 from cnnjax.augment.geometry import (
     affine_matrix,
     canvas_corners,
     perspective_matrix,
 )
+from cnnjax.augment.homography import draw_perspective, perspective
 from cnnjax.augment.mixing import MIXTURES, cutmix, mixup
 from cnnjax.augment.motion import (
     Motion,
@@ -58,32 +78,6 @@ from cnnjax.augment.policies import (
 )
 from cnnjax.augment.scenes import Composition, Randomisation, compose_scene, in_scene, mask_of
 from cnnjax.augment.signals import additive_noise, gain, pitch, shift, speed, time_mask
-from cnnjax.augment.transforms import (
-    crop,
-    crop_and_pad,
-    draw_crop,
-    draw_crop_and_pad,
-    draw_elastic,
-    draw_horizontal_flip,
-    draw_perspective,
-    draw_rotate,
-    draw_scale,
-    draw_shear_x,
-    draw_shear_y,
-    draw_translate_x,
-    draw_translate_y,
-    draw_vertical_flip,
-    elastic,
-    horizontal_flip,
-    perspective,
-    rotate,
-    scale,
-    shear_x,
-    shear_y,
-    translate_x,
-    translate_y,
-    vertical_flip,
-)
 from cnnjax.augment.weather import clouds, fast_snowy_landscape, fog, octave_noise, rain, snowflakes
 
 __all__ = [

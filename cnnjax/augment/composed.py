@@ -19,17 +19,20 @@ from typing import Any
 from jaxtyping import PRNGKeyArray
 
 from cnnjax.augment import (
+    affine,
     blur,
     colour,
     compression,
+    cropping,
+    homography,
     noise,
     occlusion,
     scenes,
     signals,
-    transforms,
     weather,
 )
-from cnnjax.augment.draw import Image, NewImage, Number, Range
+from cnnjax.augment.draw import Image, NewImage, Number, Range, Size
+from cnnjax.augment.elastic import draw_elastic, elastic
 from cnnjax.augment.photographs import photographs
 from cnnjax.augment.policies import OneOf, Sequence, SomeOf, move
 from cnnjax.errors import UserError, choose
@@ -69,18 +72,18 @@ OPERATIONS: dict[str, Callable] = {
         signals.shift,
         signals.speed,
         signals.time_mask,
-        transforms.crop,
-        transforms.crop_and_pad,
-        transforms.elastic,
-        transforms.horizontal_flip,
-        transforms.perspective,
-        transforms.rotate,
-        transforms.scale,
-        transforms.shear_x,
-        transforms.shear_y,
-        transforms.translate_x,
-        transforms.translate_y,
-        transforms.vertical_flip,
+        cropping.crop,
+        cropping.crop_and_pad,
+        elastic,
+        affine.horizontal_flip,
+        homography.perspective,
+        affine.rotate,
+        affine.scale,
+        affine.shear_x,
+        affine.shear_y,
+        affine.translate_x,
+        affine.translate_y,
+        affine.vertical_flip,
         weather.clouds,
         weather.fast_snowy_landscape,
         weather.fog,
@@ -93,6 +96,22 @@ OPERATIONS: dict[str, Callable] = {
 One of them is called as operation(key, image, *, strength=1.0, …), and is in `augment.__all__`.
 """
 
+MOTIONS: dict[str, Callable] = {
+    "crop": cropping.draw_crop,
+    "crop_and_pad": cropping.draw_crop_and_pad,
+    "elastic": draw_elastic,
+    "horizontal_flip": affine.draw_horizontal_flip,
+    "perspective": homography.draw_perspective,
+    "rotate": affine.draw_rotate,
+    "scale": affine.draw_scale,
+    "shear_x": affine.draw_shear_x,
+    "shear_y": affine.draw_shear_y,
+    "translate_x": affine.draw_translate_x,
+    "translate_y": affine.draw_translate_y,
+    "vertical_flip": affine.draw_vertical_flip,
+}
+"""What draws the motion of an operation that does no more than to move."""
+
 _SAMPLING = ("order", "border", "fill")
 _WORDS = {
     Range: "a number or a pair (low, high)",
@@ -101,7 +120,7 @@ _WORDS = {
     bool: "true or false",
     int: "a whole number",
     int | None: "a whole number or None",
-    transforms.Size | None: "a pair of whole numbers or None",
+    Size | None: "a pair of whole numbers or None",
 }
 
 Told = dict[str, dict[str, Any]]
@@ -113,7 +132,7 @@ def composed(
 ) -> Callable:
     """Builds a policy of the operations that `ranges` names, in the order in which it names them.
 
-    In a sequence, neighbours that only move the picture (those of `augment.transforms`) become one
+    In a sequence, neighbours that only move the picture (those of `MOTIONS`) become one
     `move`, with one resample, if those that have an order, a border or a fill agree on it; what the
     first of them moves off the canvas, the next can move back.
 
@@ -239,7 +258,7 @@ def _groups(told: Told) -> list[Told]:
     groups: list[Told] = []
     for name, options in told.items():
         longer = {**groups[-1], name: options} if groups else {}
-        moving = bool(longer) and all(map(_motion, longer))
+        moving = bool(longer) and longer.keys() <= MOTIONS.keys()
         if moving and all(len(told) <= 1 for told in _samplings(longer).values()):
             groups[-1] = longer
         else:
@@ -254,14 +273,9 @@ def _joined(group: Told, made: Callable[..., Callable]) -> list[Callable]:
     draws = []
     for name, options in group.items():
         drawn = {key: value for key, value in options.items() if key not in _SAMPLING}
-        draws.append(_named(name, _motion(name), drawn))
+        draws.append(_named(name, MOTIONS[name], drawn))
     sampling = {option: told.pop() for option, told in samplings.items()}
     return [_named("+".join(group), move, {"draws": tuple(draws), **sampling})]
-
-
-def _motion(name: str) -> Any:
-    """What draws an operation's motion, or None of one that does more than to move."""
-    return getattr(transforms, f"draw_{name}", None)
 
 
 def _samplings(group: Told) -> dict[str, set]:

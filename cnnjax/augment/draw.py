@@ -14,6 +14,9 @@ Scalar = float | int | np.floating | Float[Array | np.ndarray, ""]
 Range = Number | tuple[Number, Number]
 """A number, used as it is, or a pair (low, high) to draw from evenly."""
 
+Size = tuple[int, int]
+"""(height, width), in pixels."""
+
 # Floats in [0, 1], or bytes, of which 255 is 1.
 Image = (
     Float[Array | np.ndarray, "height width channels"]
@@ -37,6 +40,22 @@ def one_image(
       ValueError: It has more axes or fewer.
     """
     return _of_axes(3, values, "image", "(height, width, channels)")
+
+
+def size_of(values: Shaped[Array | np.ndarray, "*shape"]) -> Size:
+    """Gives the (height, width) of one image.
+
+    Args:
+      values: (height, width, channels).
+
+    Returns:
+      Its size, in pixels.
+
+    Raises:
+      ValueError: It has more axes or fewer.
+    """
+    height, width, _ = one_image(values).shape
+    return height, width
 
 
 def pixel_image(values: Shaped[Array | np.ndarray, "*shape"]) -> NewImage:
@@ -136,6 +155,43 @@ def parameter(
         drawn = jax.random.uniform(key, (), minval=low, maxval=high)
     bounds = (None if math.isinf(end) else end for end in (least, most))
     return jnp.clip(moved(drawn, neutral=neutral, strength=strength), *bounds)
+
+
+def several(
+    count: int,
+    key: PRNGKeyArray,
+    name: str,
+    value: Range,
+    neutral: Number,
+    strength: Scalar,
+    least: Number,
+    most: Number = np.inf,
+) -> Float[Array, " count"]:
+    """Draws one parameter several times, each draw on its own.
+
+    Args:
+      count: How many draws.
+      key: The random key.
+      name: As in `parameter`.
+      value: As in `parameter`.
+      neutral: As in `parameter`.
+      strength: As in `parameter`.
+      least: As in `parameter`.
+      most: As in `parameter`.
+
+    Returns:
+      The draws.
+
+    Raises:
+      ValueError: As in `parameter`.
+    """
+
+    def one(own_key: Array) -> Array:
+        return parameter(
+            own_key, name, value, neutral=neutral, strength=strength, least=least, most=most
+        )
+
+    return jax.vmap(one)(jax.random.split(key, count))
 
 
 def moved(

@@ -1,4 +1,4 @@
-"""Elastic displacement fields: random noise, smoothed.
+"""Elastic distortion: every pixel displaced by random noise, smoothed.
 
 Simard et al. (2003) draw, for every pixel and direction, a displacement from U(−1, 1), smooth the
 field with a Gaussian of standard deviation σ pixels that sums to 1, and multiply it by α. They
@@ -25,6 +25,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from cnnjax.augment import draw
+from cnnjax.augment.draw import Image, NewImage, Number, Range, Scalar, Size
+from cnnjax.augment.motion import Motion, move_image
+
 # The share of the noise's variance, per axis, that the reduced basis may lose.
 LOST_VARIANCE = 1e-6
 # Up to so many pixels, what each distance contributes is tabled: three times as fast for digits,
@@ -44,12 +48,13 @@ def smoothing_matrix(size: int, sigma: float) -> Float[np.ndarray, "size size"]:
 
     Returns:
       K, such that K @ column is scipy.ndimage.gaussian_filter1d(column, σ, mode="constant") with
-      an untruncated kernel.
+      an untruncated kernel; not to be written to.
     """
-    if size == 1:
-        return np.ones((1, 1))
     position = np.arange(size)
-    return _gaussian(position[:, None] - position[None, :], sigma)
+    distance = position[:, None] - position[None, :]
+    matrix = _gaussian(distance, sigma) if size > 1 else np.ones((1, 1))
+    matrix.flags.writeable = False  # all callers are given the same array
+    return matrix
 
 
 def _gaussian(distance: np.ndarray, sigma: float) -> np.ndarray:
@@ -141,3 +146,79 @@ def _smoothed_basis(length: int, sigma: Array, smallest: float) -> Array:
         return weights[:, apart] @ jnp.asarray(basis, jnp.float32)
     at_distance = np.stack([(apart == d) @ basis for d in range(length)]).astype(np.float32)
     return jnp.tensordot(weights, at_distance, 1)
+
+
+def draw_elastic(
+    key: PRNGKeyArray,
+    size: Size,
+    *,
+    alpha: Range = 34.0,
+    sigma: Range = 4.0,
+    strength: Scalar = 1.0,
+) -> Motion:
+    """Draws what `elastic` does.
+
+    Args:
+      key: The random key.
+      size: (height, width) of the image, in pixels.
+      alpha: As in `elastic`.
+      sigma: As in `elastic`.
+      strength: As in `elastic`.
+
+    Returns:
+      The motion; exactly the identity at strength 0.
+
+    Raises:
+      ValueError: A parameter is outside its range.
+    """
+    draw.check_size(size)
+    smallest, largest = draw.ends("sigma", sigma, least=1)
+    alpha_key, sigma_key, noise_key = jax.random.split(key, 3)
+    factor = draw.parameter(alpha_key, "alpha", alpha, neutral=0, strength=strength, least=0)
+    width: float | Array = smallest
+    if largest > smallest:
+        width = draw.parameter(sigma_key, "sigma", sigma, neutral=0)[None]
+    field = displacement_field(
+        noise_key, 1, size, alpha=factor[None], sigma=width, smallest_sigma=smallest
+    )
+    return Motion((field[0],), size, size)
+
+
+def elastic(
+    key: PRNGKeyArray,
+    image: Image,
+    *,
+    alpha: Range = 34.0,
+    sigma: Range = 4.0,
+    order: str = "bilinear",
+    border: str = "constant",
+    fill: Number = 0.0,
+    strength: Scalar = 1.0,
+) -> NewImage:
+    """Displaces every pixel by smoothed noise.
+
+    out[p] = image[p + d(p)], d = α · (Gaussian of σ pixels ∗ U(−1, 1)): `displacement_field`.
+
+    Args:
+      key: The random key.
+      image: The image.
+      alpha: Factor α on the smoothed noise, in pixels, at least 0; 0 changes nothing.
+      sigma: Standard deviation σ of the Gaussian, in pixels, at least 1.
+      order: "nearest", "bilinear" or "bicubic": see `ops.resample`.
+      border: How the image continues: "constant", "edge", "reflect" or "wrap".
+      fill: What is outside with "constant", in [0, 1].
+      strength: Factor on α, at least 0, may be traced. At 0 the image is given back.
+
+    Returns:
+      The moved image, in [0, 1], of the image's type.
+
+    Raises:
+      ValueError: An option is not known, `alpha` is neither a number nor a pair low ≤ high from 0
+        up, or `sigma` is not one from 1 up.
+
+    Reference:
+      Simard, Steinkraus, Platt: Best practices for convolutional neural networks applied to visual
+      document analysis. ICDAR 2003; its σ and α are the defaults.
+    """
+    motion = draw_elastic(key, draw.size_of(image), alpha=alpha, sigma=sigma, strength=strength)
+    return move_image(image, motion, order=order, border=border, fill=fill)

@@ -7,6 +7,16 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
 
+from cnnjax.augment.affine import (
+    draw_horizontal_flip,
+    draw_rotate,
+    draw_scale,
+    rotate,
+    shear_x,
+    shear_y,
+    translate_x,
+    translate_y,
+)
 from cnnjax.augment.colour import (
     autocontrast,
     brighten,
@@ -18,23 +28,12 @@ from cnnjax.augment.colour import (
     solarise,
 )
 from cnnjax.augment.composed import COMPOSED, OPERATIONS, composed, scene, scene_fields
+from cnnjax.augment.cropping import draw_crop
 from cnnjax.augment.distortion import Distortion, valid_field
-from cnnjax.augment.draw import Image, NewImage, Scalar
+from cnnjax.augment.draw import Image, NewImage, Scalar, Size
 from cnnjax.augment.motion import Motion
 from cnnjax.augment.policies import AugMix, OneOf, RandAugment, Sequence, TrivialAugment, move
 from cnnjax.augment.signals import additive_noise, gain, shift, speed, time_mask
-from cnnjax.augment.transforms import (
-    Size,
-    draw_crop,
-    draw_horizontal_flip,
-    draw_rotate,
-    draw_scale,
-    rotate,
-    shear_x,
-    shear_y,
-    translate_x,
-    translate_y,
-)
 from cnnjax.errors import UserError, choose
 
 _AFFINE = {"rotation": 7.5, "shear": 0.1, "scale": 0.075, "translation": 1.0}

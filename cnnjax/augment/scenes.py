@@ -22,15 +22,14 @@ from jaxtyping import Array, Bool, Float, Num, PRNGKeyArray
 
 from cnnjax.augment import draw
 from cnnjax.augment.colour import gamma_contrast
-from cnnjax.augment.draw import Image, NewImage, Number, Range, Scalar
+from cnnjax.augment.draw import Image, NewImage, Number, Range, Scalar, Size
 from cnnjax.augment.geometry import SMALLEST_SCALE, affine_matrix
+from cnnjax.augment.homography import LARGEST_CORNER, draw_perspective
 from cnnjax.augment.motion import Motion, compose, move_image
-from cnnjax.augment.transforms import LARGEST_CORNER, draw_perspective
 from cnnjax.augment.weather import octave_noise
 from cnnjax.ops.pixels import as_pixels, floats, unit
 from cnnjax.ops.stored import stored
 
-Size = tuple[int, int]
 Pictures = Num[Array | np.ndarray, "pictures picture_height picture_width channels"]
 
 

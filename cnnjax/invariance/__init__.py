@@ -1,9 +1,9 @@
 """What is measured on a trained model, or on one that has not been trained yet."""
 
+from cnnjax.invariance.accuracy import Evaluation, Predict, TopTwo, evaluate
 from cnnjax.invariance.corruptions import NAMES as CORRUPTIONS
 from cnnjax.invariance.corruptions import SEVERITIES, corrupt, corrupted, corruption_errors
 from cnnjax.invariance.equivariance import LayerError, equivariance
-from cnnjax.invariance.evaluation import Evaluation, Predict, TopTwo, evaluate
 from cnnjax.invariance.measurement import (
     Measurement,
     measure,

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int, Num, PRNGKeyArray, Shaped
 from cnnjax import ops
 from cnnjax.augment import affine_matrix
 from cnnjax.invariance import batching, corruptions, transformations
-from cnnjax.invariance.evaluation import Predict, check_labels, classes
+from cnnjax.invariance.accuracy import Predict, check_labels, classes
 from cnnjax.invariance.transformations import Instance, Magnitudes
 
 

@@ -154,9 +154,7 @@ def build(name: str, /, *, num_classes: int = 10, **options: Any) -> linen.Modul
     cnnjax.errors.UserError: model.name='mlp80': did you mean 'mlp800'? Known: ...
     """
     make = _MODELS[errors.choose("model.name", name, NAMES)]
-    # The last two are Linen's own, of every module.
-    theirs = ("num_classes", "parent", "name")
-    known = [option for option in inspect.signature(make).parameters if option not in theirs]
+    known = [option for option in inspect.signature(make).parameters if option != "num_classes"]
     for option in options:
         if not known:
             raise errors.UserError(f"model.options.{option}: {name} has no options")

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from cnnjax import ops
+from cnnjax import ops, text
 from cnnjax.models.seam import training
 from cnnjax.models.watch import Call, watch
 from cnnjax.nn import Layer
@@ -73,17 +73,9 @@ class Summary:
         lines.append(
             ("total", "", "", f"{self.parameters:,}", f"{self.multiply_accumulates:,}", "")
         )
-        widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-        # Words to the left, numbers to the right.
-        text = [
-            "  ".join(
-                cell.ljust(width) if column < 2 else cell.rjust(width)
-                for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-            ).rstrip()
-            for line in lines
-        ]
-        rule = "─" * max(map(len, text))
-        return "\n".join([text[0], rule, *text[1:-1], rule, text[-1]])
+        rows = text.aligned(lines, left=(0, 1))
+        rule = text.rule(rows)
+        return "\n".join([rows[0], rule, *rows[1:-1], rule, rows[-1]])
 
 
 def summary(module: linen.Module, input_shape: tuple[int, ...]) -> Summary:

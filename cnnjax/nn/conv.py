@@ -73,7 +73,7 @@ class Conv(Layer):
         return positions(output_shape) * taps * input_shape[-1] // self.groups * output_shape[-1]
 
     def window_geometry(self, input_shape: tuple[int, ...]) -> Geometry:
-        """Its own."""
+        """The layer's own window."""
         return self.window, self.stride, self.dilation, self.padding
 
 
@@ -139,7 +139,7 @@ class LocallyConnected(Layer):
         return positions(output_shape) * taps * input_shape[-1] * output_shape[-1]
 
     def window_geometry(self, input_shape: tuple[int, ...]) -> Geometry:
-        """Its own."""
+        """The layer's own window."""
         return self.window, self.stride, 1, self.padding
 
 
@@ -198,5 +198,5 @@ class SparseConv(Layer):
         return positions(output_shape) * taps * sum(len(maps) for maps in self.table)
 
     def window_geometry(self, input_shape: tuple[int, ...]) -> Geometry:
-        """Its own."""
+        """The layer's own window."""
         return self.window, 1, 1, "VALID"

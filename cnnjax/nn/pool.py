@@ -35,7 +35,7 @@ class MaxPool(Layer):
         return ops.max_pool(jnp.asarray(x), self.window, stride=self.stride, padding=self.padding)
 
     def window_geometry(self, input_shape: tuple[int, ...]) -> Geometry:
-        """Its own."""
+        """The layer's own window."""
         return self.window, self.window if self.stride is None else self.stride, 1, self.padding
 
 
@@ -62,7 +62,7 @@ class AveragePool(Layer):
         )
 
     def window_geometry(self, input_shape: tuple[int, ...]) -> Geometry:
-        """Its own."""
+        """The layer's own window."""
         return self.window, self.window if self.stride is None else self.stride, 1, self.padding
 
 
@@ -97,7 +97,7 @@ class BlurPool(Layer):
         return taps * math.prod(output_shape)
 
     def window_geometry(self, input_shape: tuple[int, ...]) -> Geometry:
-        """Its own."""
+        """The layer's own window."""
         return self.window, self.stride, 1, self.padding
 
 
@@ -151,5 +151,5 @@ class Subsample(Layer):
         )
 
     def window_geometry(self, input_shape: tuple[int, ...]) -> Geometry:
-        """Its own."""
+        """The layer's own window."""
         return self.window, self.window, 1, "VALID"

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from cnnjax import config as configs
 from cnnjax.report import palette, plotting, reading, words
 from cnnjax.report.palette import Style
 from cnnjax.report.plotting import Dot, Drawing, Line, Panel
@@ -384,7 +385,7 @@ def _initial(study: reading.Study, path: Path) -> Drawing | None:
     # Without lines, as the rows are.
     legend = [
         (palette.family_name(family), palette.of_family(family)._replace(dashes=_NO_LINE))
-        for family in palette.FAMILIES
+        for family in configs.FAMILIES
         if family in present
     ]
     names = [plotting.wrap(entry) for entry in study.entries]

@@ -11,7 +11,7 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from cnnjax import results
+from cnnjax import files
 from cnnjax.report import answer, figures, gallery, palette, reading, words
 
 _HERE = Path(__file__).parent
@@ -105,7 +105,7 @@ def write(workdir: str | Path) -> Path:
         probability=words.probability,
     )
     path = workdir / "report.html"
-    with results.replacing(path) as temporary:
+    with files.replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path
 

@@ -28,9 +28,6 @@ COLOURS: dict[str, tuple[str, str]] = {
     "dark": ("#2b3138", "#dfe3e7"),
 }
 
-FAMILIES = ("none", "features", "structure", "training", "combined")
-"""The routes' families, in the order in which they are shown."""
-
 FAMILY_NAMES = {"none": "no route"}
 """What a family is called on the page, where that is not its own name."""
 

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from cnnjax import data, environment, invariance, results
+from cnnjax import config as configs
+from cnnjax import data, environment, invariance, results, summaries
 from cnnjax.errors import UserError
-from cnnjax.report import palette
+from cnnjax.intervals import interval
 
 # Numbers or choices that a sweep may vary inside one route; each value is then a row of its own.
 _VARIED = {
@@ -128,13 +129,13 @@ def read(workdir: Path) -> Study:
     table["label"] = table["label"].where(table["label"] != "", table["model"].astype(str))
 
     # Where a row diverged on its largest training set, what it got on a smaller one is no answer.
-    table["full_size"] = results.at_full_size(table)
+    table["full_size"] = summaries.at_full_size(table)
     measured = table[(table["status"] == "done") & table["chosen"].astype(bool)]
     measured = measured[measured["accuracy"].notna()].reset_index(drop=True)
     measured["entry"] = _entries(measured)
     touched = measured.loc[measured["transformation"] != "none", "examples"]
-    corrupted = measured[results.corruptions(measured)]
-    measured = measured[~results.corruptions(measured)].reset_index(drop=True)
+    corrupted = measured[summaries.corruptions(measured)]
+    measured = measured[~summaries.corruptions(measured)].reset_index(drop=True)
     routes = _routes(measured)
     measured = measured[measured["entry"].isin(routes["entry"])].reset_index(drop=True)
     names = [name for name in pd.unique(measured["transformation"]) if name != "none"]
@@ -250,7 +251,7 @@ def intervals(frame: pd.DataFrame, by: list[str], value: str) -> pd.DataFrame:
     """
     known = frame[frame[value].notna()]
     rows = [
-        (*key, *results.interval(group.to_numpy(float)))
+        (*key, *interval(group.to_numpy(float)))
         for key, group in known.groupby(by, sort=False)[value]
     ]
     return pd.DataFrame(rows, columns=[*by, "mean", "half", "n"])
@@ -302,8 +303,8 @@ def _routes(measured: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for entry, largest in untouched.groupby("entry", sort=False):
         first = largest.iloc[0]
-        accuracy, accuracy_half, seeds = results.interval(largest["accuracy"].to_numpy(float))
-        errors, errors_half, _ = results.interval(largest["errors"].to_numpy(float))
+        accuracy, accuracy_half, seeds = interval(largest["accuracy"].to_numpy(float))
+        errors, errors_half, _ = interval(largest["errors"].to_numpy(float))
         rows.append(
             {
                 "entry": entry,
@@ -332,7 +333,7 @@ def _routes(measured: pd.DataFrame) -> pd.DataFrame:
         *("validation_accuracy", "parameters", "multiply_accumulates", "training_seconds"),
     ]
     frame = pd.DataFrame(rows, columns=columns)
-    order = {family: place for place, family in enumerate(palette.FAMILIES)}
+    order = {family: place for place, family in enumerate(configs.FAMILIES)}
     return frame.sort_values(
         "family", key=lambda names: names.map(order).fillna(len(order)), kind="stable"
     ).reset_index(drop=True)
@@ -389,7 +390,7 @@ def _areas(measured: pd.DataFrame, routes: pd.DataFrame) -> pd.DataFrame:
 
 def _corruptions(corrupted: pd.DataFrame, routes: pd.DataFrame) -> pd.DataFrame:
     """Averages each member's corruption errors over seeds, in the order of the page."""
-    members = results.corruption_summary(corrupted, by=("dataset", "entry"))
+    members = summaries.corruption_summary(corrupted, by=("dataset", "entry"))
     by = ["dataset", "entry", "corruption"]
     frames = [
         intervals(members, by, value).rename(columns={"mean": value, "half": f"{value}_half"})

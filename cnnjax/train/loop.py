@@ -108,6 +108,9 @@ def prepare(
 
     Returns:
       What `train` takes.
+
+    Raises:
+      UserError: The layout is unknown.
     """
     members = len(hypers.seed)
     first = initial(recipe, hypers, examples.images)
@@ -153,6 +156,8 @@ def train(
       The final states and the time they took.
 
     Raises:
+      UserError: The newest checkpoint cannot be read, or is of another group.
+      OSError: A checkpoint cannot be written.
       SystemExit: SIGTERM or Ctrl-C asked to stop; the state was written if there are checkpoints.
         The status is 128 plus the signal's number.
     """

@@ -10,7 +10,7 @@ from scipy import ndimage
 from skimage.transform import ProjectiveTransform
 
 from cnnjax import augment
-from cnnjax.augment import transforms
+from cnnjax.augment.composed import MOTIONS, OPERATIONS
 
 # What a number out of place is for each: (the parameter, a value that is refused).
 TRANSFORMS = {
@@ -68,10 +68,8 @@ def test_options_reach_the_resample(name):
 
 def test_every_public_signature_is_key_image_or_size_and_keyword_options():
     public = {
-        name: value
-        for name, value in vars(transforms).items()
-        if inspect.isfunction(value) and not name.startswith("_")
-        if value.__module__ == transforms.__name__
+        **{f"draw_{name}": draw for name, draw in MOTIONS.items()},
+        **{name: OPERATIONS[name] for name in MOTIONS},
     }
     assert set(public) == set(TRANSFORMS) | {f"draw_{name}" for name in TRANSFORMS}
     for name, value in public.items():

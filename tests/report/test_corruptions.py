@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cnnjax import report, results
+from cnnjax import report, results, summaries, terminal
 from cnnjax.report import answer, reading
 
 CLEAN = {"pixels": 0.02, "pooling": 0.01}
@@ -44,7 +44,7 @@ def workdir(builders, tmp_path: Path) -> Path:
 
 
 def test_members_are_compared_with_the_mean_of_the_plain_networks_seeds(workdir):
-    table = results.corruption_summary(results.read(workdir / "results.parquet"))
+    table = summaries.corruption_summary(results.read(workdir / "results.parquet"))
     pooling = table[(table["label"] == "pooling") & (table["seed"] == 1)].set_index("corruption")
     assert pooling.loc["fog", "error"] == pytest.approx(0.3 / 0.6)
     assert pooling.loc["salt_and_pepper", "error"] == pytest.approx(0.3 / 0.2)
@@ -60,7 +60,7 @@ def test_members_are_compared_with_the_mean_of_the_plain_networks_seeds(workdir)
 def test_without_a_plain_network_there_is_nothing_to_compare_with(builders, tmp_path):
     errors = {"pooling": ERRORS["pooling"]}
     workdir = builders["save"](tmp_path, pd.DataFrame(rows(builders["row"], errors)))
-    assert results.corruption_summary(results.read(workdir / "results.parquet")).empty
+    assert summaries.corruption_summary(results.read(workdir / "results.parquet")).empty
     page = report.write(workdir).read_text()
     assert 'id="corruptions"' not in page
     assert "Corruptions were measured, but no network without a route finished" in page
@@ -70,7 +70,7 @@ def test_corruptions_are_no_transformations(workdir):
     study = reading.read(workdir)
     assert study.transformations == ()
     assert set(study.measured["transformation"]) == {"none"}
-    table = results.terminal_table(results.read(workdir / "results.parquet"))
+    table = terminal.table(results.read(workdir / "results.parquet"))
     assert "corruption:" not in table
     assert re.search(r"mCE %.*\n.*\npixels .* 100\.00 ± ", table)
 

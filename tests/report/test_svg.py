@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from cnnjax import config as configs
 from cnnjax.report import palette, plotting, svg
 
 
@@ -85,7 +86,7 @@ def test_names_at_the_ends_of_lines_keep_their_order_and_distance(ends):
 def test_styles_differ_in_more_than_colour():
     styles = [palette.within_family(place) for place in range(14)]
     assert len({(style.marker, style.dashes) for style in styles}) == 14
-    families = [palette.of_family(family) for family in palette.FAMILIES]
+    families = [palette.of_family(family) for family in configs.FAMILIES]
     assert len({style.marker for style in families}) == len(families)
 
 
@@ -101,7 +102,7 @@ def contrast(one: str, other: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-@pytest.mark.parametrize("family", palette.FAMILIES)
+@pytest.mark.parametrize("family", configs.FAMILIES)
 @pytest.mark.parametrize("scheme", [0, 1])
 def test_family_names_can_be_read_on_the_page(family, scheme):
     paper = palette.COLOURS["paper"][scheme]
