@@ -265,7 +265,8 @@ class Distortion:
             if getattr(self, name):
                 value = getattr(self, name)
                 raise ValueError(
-                    f"{name}={value}: expected 0 for signals, (batch, length, channels)"
+                    f"{name}={value}: expected 0 for signals, (batch, length, channels); images "
+                    "are (batch, height, width, channels)"
                 )
 
 

@@ -73,13 +73,13 @@ _HISTOGRAM: tuple[Callable, ...] = (
 )
 
 
-def _identity(key: PRNGKeyArray, image: Image, *, strength: Scalar = 1.0) -> NewImage:
+def identity(key: PRNGKeyArray, image: Image, *, strength: Scalar = 1.0) -> NewImage:
     """Gives the image back; one of RandAugment's fourteen."""
     return jnp.asarray(image)
 
 
 _FOURTEEN: tuple[Callable, ...] = (
-    _identity,
+    identity,
     *_GEOMETRY,
     _partial(brighten, offset=0.0, factor=_FACTOR),
     _partial(contrast, factor=_FACTOR),

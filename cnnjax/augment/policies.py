@@ -2,9 +2,9 @@
 
 A policy is called as a training step calls it, `policy(key, images, labels, strength)`. What it is
 made of are operations of the catalogue, `operation(key, image, *, strength)` for one image, with
-their ranges set by functools.partial, or other policies, told by taking `labels`. The strength is
-one number or one for each image, at least 0, and traced: another value compiles nothing again, and
-0 gives the images back.
+their ranges set by functools.partial, or other policies, known by their parameter `labels`. The
+strength is one number or one for each image, at least 0, and traced: another value compiles nothing
+again, and 0 gives the images back.
 Signals, (batch, length, channels), go through `operation(key, signal, *, strength)` likewise; what
 an operation calls its second argument says which of the two it takes. Only AugMix, which clips to
 [0, 1], is for images alone.
@@ -157,7 +157,8 @@ class Sequence:
           The distorted images.
 
         Raises:
-          ValueError: An operation on images meets signals, or the other way round.
+          ValueError: An operation on images meets signals, or the other way round, or makes another
+            type of its images.
         """
         keys, strengths = _keys(key, self.operations), [strength] * len(self.operations)
         return _in_turn(self.operations, keys, images, labels, strengths)
@@ -183,8 +184,10 @@ class OneOf:
 
         The batch is filled up to a multiple of the number of operations, so that all shares are
         equal, shuffled, cut and, distorted, put in order again. An operation that changes the size
-        or the type is a ValueError.
+        is a ValueError.
         """
+        for operation in self.operations:  # before the batch is cut: its own shape says more
+            _check_shape(operation, jnp.shape(images))
         batch, count = len(images), len(self.operations)
         shuffle_key, *keys = _keys(key, self.operations, more=1)
         share = -(-batch // count)
@@ -202,11 +205,6 @@ class OneOf:
                 raise ValueError(
                     f"{_name(operation)} makes {part.shape[1:]} of {images.shape[1:]}: expected "
                     "the same size of every operation that an image may get instead of another"
-                )
-            if part.dtype != images.dtype:
-                raise ValueError(
-                    f"{_name(operation)} makes {part.dtype} of {images.dtype}: expected the same "
-                    "type of every operation that an image may get instead of another"
                 )
         return jnp.concatenate(parts)[jnp.argsort(order)[:batch]]
 
@@ -397,16 +395,32 @@ def _in_turn(
 def _apply(
     operation: Callable, key: PRNGKeyArray, images: Images, labels: Labels, strength: Strength
 ) -> Array:
-    if "labels" in inspect.signature(operation).parameters:  # a policy
-        return operation(key, images, labels, strength)
     _check_shape(operation, jnp.shape(images))
-    one = lambda key, image, strength: operation(key, image, strength=strength)  # noqa: E731
-    axis = 0 if jnp.ndim(strength) else None
-    return jax.vmap(one, (0, 0, axis))(jax.random.split(key, len(images)), images, strength)
+    images = jnp.asarray(images)
+    if _is_policy(operation):
+        made = operation(key, images, labels, strength)
+    else:
+        one = lambda key, image, strength: operation(key, image, strength=strength)  # noqa: E731
+        axis = 0 if jnp.ndim(strength) else None
+        keys = jax.random.split(key, len(images))
+        made = jax.vmap(one, (0, 0, axis))(keys, images, strength)
+    # The next one would take 255ths that are floats for whites.
+    if made.dtype != images.dtype:
+        raise ValueError(
+            f"{_name(operation)} makes {made.dtype} of {images.dtype}: expected the images' own "
+            "type; `draw.float_image` and `ops.pixels.as_pixels` convert bytes"
+        )
+    return made
+
+
+def _is_policy(operation: Callable) -> bool:
+    return "labels" in inspect.signature(operation).parameters
 
 
 def _check_shape(operation: Callable, shape: tuple[int, ...]) -> None:
     """Refuses images for an operation on signals, and the reverse: many would take them wrongly."""
+    if _is_policy(operation):
+        return  # it looks for itself
     images, signals = "(batch, height, width, channels)", "(batch, length, channels)"
     taken = {"image": {4: images}, "signal": {3: signals}}
     _, subject, *_ = inspect.signature(operation).parameters
@@ -415,7 +429,9 @@ def _check_shape(operation: Callable, shape: tuple[int, ...]) -> None:
     expected = taken.get(subject, {4: images, 3: signals})
     if len(shape) not in expected:
         kinds = " or ".join(expected.values())
-        raise ValueError(f"images of shape {shape}: expected {kinds} for {_name(operation)}")
+        one = images in kinds and len(shape) == 3 and shape[-1] == 3
+        hint = "; one image is a batch as images[None]" if one else ""
+        raise ValueError(f"images of shape {shape}: expected {kinds} for {_name(operation)}{hint}")
 
 
 def _of(labels: Array | np.ndarray | None, places: Array) -> Array | None:

@@ -43,8 +43,8 @@ ENHANCED = {
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("randaugment", LARGEST | ENHANCED | {"_identity": {}}),
-        ("trivialaugment", LARGEST | ENHANCED | {"_identity": {}}),
+        ("randaugment", LARGEST | ENHANCED | {"identity": {}}),
+        ("trivialaugment", LARGEST | ENHANCED | {"identity": {}}),
         # Hendrycks et al. (2020): none that the corruptions of ImageNet-C overlap with.
         ("augmix", LARGEST),
     ],

@@ -122,17 +122,6 @@ def test_bytes_are_no_signals_to_a_distortion(unchecked):
         augment.Distortion(translation=2.0)(KEY, planes)
 
 
-def test_operations_of_which_one_changes_the_type_are_refused():
-    def as_floats(key, image, *, strength=1.0):
-        return image / 255
-
-    images = np.zeros((4, 9, 12, 1), np.uint8)
-    with pytest.raises(
-        ValueError, match="as_floats makes float32 of uint8: expected the same type"
-    ):
-        OneOf((as_floats, augment.invert))(KEY, images)
-
-
 @pytest.mark.parametrize(
     "work",
     [
@@ -364,6 +353,23 @@ SMALLER = functools.partial(augment.crop, new_size=(1, 2))
         (
             lambda: SomeOf((augment.rotate,))(KEY, jnp.zeros((2, 40, 1)), jnp.zeros(2, int)),
             r"^images of shape \(2, 40, 1\): expected \(batch, height, width, ch.* for rotate$",
+        ),
+        *(
+            (
+                # Of the image that was given, not of the share that an operation would have had.
+                lambda policy=policy: policy((augment.rotate,) * 2)(KEY, jnp.zeros((40, 60, 3))),
+                r"^images of shape \(40, 60, 3\): .* for rotate; one image is a batch as images\[N",
+            )
+            for policy in (Sequence, OneOf, SomeOf, RandAugment, TrivialAugment)
+        ),
+        *(
+            (
+                lambda policy=policy: policy((lambda key, image, *, strength=1.0: image * 0.5,))(
+                    KEY, np.full((2, 8, 8, 1), 200, np.uint8)
+                ),
+                r"^<lambda> makes float32 of uint8: expected the images' own type",
+            )
+            for policy in (Sequence, OneOf, SomeOf, RandAugment, TrivialAugment)
         ),
         (
             lambda: AugMix(SIGNAL_OPERATIONS)(KEY, jnp.zeros((2, 40, 1)), jnp.zeros(2, int)),
