@@ -3,10 +3,10 @@
     python launch.py                                          (experiments/invariance.py on digits)
     python launch.py --list
     python launch.py --config=experiments/FILE.py:ARG --config.optimizer.learning_rate=3e-3
-    python launch.py --sweep='seed=0:5;optimizer.learning_rate=1e-3,3e-3;model.name=mlp800,lenet5'
+    python launch.py --sweep='seed=0:5;optimizer.learning_rate=1e-3,3e-3;model.name=linear,mlp800'
 
-Where two say something of the same field, the command line wins over the experiment's route, and
-the route over the rest of the file. The same command on the same workdir goes on where it stopped.
+If several places set the same field, the command line beats the experiment's route, and the route
+beats the rest of the file. The same command on the same workdir goes on where it stopped.
 """
 
 import ast

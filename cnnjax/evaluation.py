@@ -44,7 +44,7 @@ def measure(plan: Plan, trained: train.Trained, config: ConfigDict) -> Measured:
     # everything compiled again for the other.
     weights = jax.device_get(trained.states.variables)
     variables = [member_of(weights, index) for index in range(len(members))]
-    # The loss tells of every update but the last; what that one left is in the weights.
+    # A loss is worked out before its update: whether the last update diverged, the weights tell.
     finite = np.asarray(trained.states.finite) & [
         all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(each)) for each in variables
     ]

@@ -1,16 +1,14 @@
 """The arrays behind a report's pictures: misread examples, kernels and feature maps."""
 
-import contextlib
 import pathlib
 from collections.abc import Sequence
 from typing import Any
 
 import flax.traverse_util
-import jax
 import numpy as np
 
-from cnnjax import files, models, ops, results, summaries, train
-from cnnjax.evaluation import foreign, member_of
+from cnnjax import files, models, ops, results, summaries, trained
+from cnnjax.evaluation import foreign
 from cnnjax.planning import Plan
 
 
@@ -74,19 +72,16 @@ def _best_convolutional(
         return None
     means = table.groupby(list(results.CELL), sort=False, dropna=False)[by].mean()
     best = table.set_index(list(results.CELL)).loc[[means.idxmax()]]  # of equals the first that ran
-    row = best.reset_index().sort_values(by, kind="stable").iloc[(len(best) - 1) // 2]
+    best = best.reset_index().sort_values(by, ascending=False, kind="stable")
+    row = best.iloc[(len(best) - 1) // 2]  # of an even number, the better of the two in the middle
     seed = f", seed {row['seed']}" if len(best) > 1 else ""
     return convolutional[row["group"]], int(row["member"]), f"{row['label']}{seed}"
 
 
 def _inside(plan: Plan, index: int, label: str, workdir: pathlib.Path) -> dict[str, np.ndarray]:
-    folder = workdir / "checkpoints" / plan.group.name
-    with contextlib.closing(train.Checkpoints(folder)) as checkpoints:
-        if checkpoints.step is None:
-            return {}  # what was measured stands in the tables; only this picture needs the weights
-        like = jax.device_put(train.initial(plan.recipe, plan.hypers, plan.examples.images))
-        kept = checkpoints.restore({"states": like, "seconds": np.zeros(())})
-        variables = member_of(jax.device_get(kept["states"].variables), index)
+    variables = trained.variables_of(plan, index, workdir)
+    if variables is None:
+        return {}  # what was measured stands in the tables; only this picture needs the weights
     image = plan.dataset.test.images[:1]
     maps = models.feature_maps(plan.module, variables, plan.recipe.door(ops.unit(image)))
     spatial = [(layer, each[0]) for layer, each in maps.items() if each.ndim == image.ndim]

@@ -149,8 +149,8 @@ def plan(group: Group, dataset: data.Dataset, split: data.Split) -> Plan:
         run = (member.route, *(member.numbers | {"dataset.train_size": size or count}).values())
         if run in runs:
             raise errors.UserError(
-                f"dataset.train_size={size}: the same runs twice, for 0 stands for all {count} "
-                f"training examples of {dataset.name}; expected 0 or {count}"
+                f"dataset.train_size={size}: the same runs twice: train_size=0 means all "
+                f"{count} training examples of {dataset.name}; expected one of the two"
             )
         runs.add(run)
     steps = configs.steps(config, count)

@@ -54,8 +54,8 @@ def run(
         monitor.skip([part for part in plans if part.group.name in finished])
         if apart := environment.differences(earlier):
             monitor.note(
-                f"{workdir}: some of what stands there was made {apart}, and is kept; another "
-                "--workdir makes all of it anew"
+                f"{workdir}: keeps results that were made {apart}; choose another --workdir to "
+                "compute all of them again"
             )
         coming = [beside.submit(_prepare, first, config) for first in to_do[:1]]
         for place, part in enumerate(to_do, 1):
@@ -106,7 +106,7 @@ def _check_examples(
             if data_sets.get(name, told) != told:
                 raise errors.UserError(
                     f"--workdir={workdir}: was begun with other examples of {name}; give the "
-                    "--data_dir (and, of what is generated, the versions) of that launch, or "
+                    "--data_dir of that launch (for generated sets, install its versions), or "
                     "choose another --workdir"
                 )
 

@@ -20,11 +20,8 @@ the peer's images a second, and above 1 we are faster. Peers that are not instal
 `pip install -c constraints.txt -e '.[bench]'`. `--only=rotate,elastic` times these two. The table
 goes to the terminal and, with the figures of every round, to `--out`.
 
-Measured on two cores in 12 minutes: experiments/augment_speed.md. At 32×32×3 we are ahead of
-Albumentations in everything but JPEG, and of kornia in everything but motion blur. At 224×224×3 we
-are ahead of kornia but for rain, and of Albumentations' uint8 in all geometry but crop-and-pad and
-flips, in Gaussian blur, noise, weather and colour but inverting and gamma; it is ahead at motion
-blur and JPEG, too.
+Measured on two cores in 12 minutes: experiments/augment_speed.md; README.md tells where we are
+ahead and where behind, and why.
 """
 
 import functools

@@ -2,11 +2,11 @@
 
     python experiments/speed.py
 
-Five minutes on two CPU cores. Every pair is timed in turn, A B A B …, after a warm-up; the ratio is
-the median over the rounds, with the lowest and the highest beside it. Above 1 we are faster. torch
-and kornia, where they are installed (`pip install -c constraints.txt -e '.[bench]'`), are timed in
-processes of their own, for their threads disturb jax's, and so are we against them: each library
-with the memory that it keeps for itself.
+Three to seven minutes on two CPU cores, as their pace is. Every pair is timed in turn, A B A B …,
+after a warm-up; the ratio is the median over the rounds, with the lowest and the highest beside it.
+Above 1 we are faster. torch and kornia, where they are installed (`pip install -c constraints.txt
+-e '.[bench]'`), are timed in processes of their own, for their threads disturb jax's, and so are we
+against them: each library with the memory that it keeps for itself.
 
 Launches tell theirs to keep what is freed (`platform.configure`). In one process that would help
 the other side as well, which would not have it by itself, so that everything against stock Flax and

@@ -21,11 +21,12 @@ import tomllib
 from collections.abc import Iterator
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
 
-from cnnjax import augment, platform, results
+from cnnjax import augment, ops, platform, results, trained
 from cnnjax.augment.composed import OPERATIONS
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -160,6 +161,7 @@ def made_up() -> dict:
     images = np.random.default_rng(0).random((4, 16, 12, 3)).astype(np.float32)
     return {
         "augment": augment,
+        "ops": ops,
         "key": jax.random.key(0),
         "image": images[0],
         "images": images,
@@ -181,7 +183,7 @@ def test_the_distortions_run():
 
 
 def test_the_library_is_used_as_shown(tmp_path, monkeypatch, capsys):
-    training, moving, reading = python_of("As a library")
+    training, moving, reading, using = python_of("As a library")
     names = {"__name__": "shown"}
     exec(training, names)
     assert names["curves"][0].accuracy > 0.9
@@ -195,8 +197,10 @@ def test_the_library_is_used_as_shown(tmp_path, monkeypatch, capsys):
     assert names["boxes"].max() <= 16
     np.testing.assert_array_equal(names["valid"], [[True, False]] * 4)
 
-    columns = {"transformation": "none", "magnitude": 0.0, "status": "done", "route": "mlp"}
-    rows = pd.DataFrame([columns | {"chosen": True, "initial": False, "accuracy": 0.5}] * 2)
+    columns = {"transformation": "none", "magnitude": 0.0, "status": "done", "label": "MLP"}
+    columns |= {"augment_strength": 1.0, "chosen": True, "initial": False}
+    sizes = ({"train_size": 300, "accuracy": 0.5}, {"train_size": 100, "accuracy": 0.3})
+    rows = pd.DataFrame([columns | size for size in sizes])
     assert set(rows.columns) <= set(results.SCHEMA)
     path = tmp_path / "runs" / "invariance" / "results.parquet"
     path.parent.mkdir(parents=True)
@@ -204,6 +208,16 @@ def test_the_library_is_used_as_shown(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     exec(reading, {})
     assert "0.5" in capsys.readouterr().out
+
+    def load(workdir, **run):
+        inspect.signature(trained.load).bind(workdir, **run)
+        assert (tmp_path / workdir).is_dir()
+        always_second = lambda variables, images: jnp.eye(2)[jnp.ones(len(images), int)]  # noqa: E731
+        return trained.Network("", always_second, {}, ("no", "yes"))
+
+    monkeypatch.setattr(trained, "load", load)
+    exec(using, made_up())
+    assert capsys.readouterr().out.split() == ["['yes',", "'yes',", "'yes',", "'yes']"]
 
 
 def test_every_experiment_is_named():

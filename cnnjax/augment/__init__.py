@@ -2,10 +2,9 @@
 
 Key first, the same key the same bits. `operation(key, image, *, …, strength)` is for one image:
 batch it with jax.vmap, or put it into a policy. Images are floats in [0, 1], or bytes (uint8), of
-which 255 is 1; the result is of the same type, and what stands in docstrings of values in [0, 1] is
-of bytes true of their 255ths, to the nearest of which the result is rounded. At strength 0, and
-with neutral parameters, an operation gives its image back bit for bit. Any chain of geometry is one
-resample.
+which 255 is 1; the result is of the same type. Where a docstring speaks of values in [0, 1], read
+v / 255 for bytes, to the nearest of which results are rounded. At strength 0, and with neutral
+parameters, an operation gives its image back bit for bit. Any chain of geometry is one resample.
 """
 
 from cnnjax.augment.affine import (

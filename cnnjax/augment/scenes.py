@@ -56,8 +56,8 @@ class Randomisation:
         fractions of the scene's shorter side. A bar is thrice as long and a quarter as wide.
       relief: How far the ground's noise or gradient departs from its mean, 0 to 1; an object's
         texture departs half as far.
-      contrast: What the brightness of an object differs by from the ground's mean in each channel,
-        at least, at any strength, before the relief; 0 to 1/3, or at strength 2/3 none might do.
+      contrast: The least difference between an object's colour and the ground's mean, in every
+        channel, at any strength and before the relief; 0 to 1/3, or at strength 2/3 none might do.
       gain: The light L, or a pair to draw it from, at least 0. Up to 1 it is a factor on the values
         of the scene, x·L; a brighter one gives x·L / (1 + (L − 1)·x), which leaves white and black
         as they are and changes a small difference by a factor between 1/L and L.

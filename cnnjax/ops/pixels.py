@@ -16,7 +16,7 @@ def unit(images: Shaped[Array | np.ndarray, "*shape"]) -> Float[Array, "*shape"]
       float32 of the same shape.
 
     Raises:
-      ValueError: Whole numbers of another type, which do not tell what white is.
+      ValueError: Whole numbers of another type, of which nobody knows what white is.
 
     >>> import numpy as np
     >>> from cnnjax.ops import unit
@@ -116,7 +116,7 @@ def in_one_type(
     dtype = jnp.result_type(one, other)
     if not jnp.issubdtype(dtype, jnp.inexact) and dtype.itemsize < 4:
         hint = "; `ops.unit` makes them" if dtype == np.uint8 else ""
-        raise ValueError(f"arrays of type {dtype}: expected floats{hint}, for sums have no room")
+        raise ValueError(f"arrays of type {dtype}: sums would overflow; expected floats{hint}")
     return jnp.asarray(one, dtype), jnp.asarray(other, dtype)
 
 

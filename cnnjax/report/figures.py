@@ -327,7 +327,7 @@ def _costs(
         y_label = "accuracy in %, mean over transformations"
     else:
         got = study.routes.set_index("entry")[["accuracy", "accuracy_half"]]
-        y_label = "accuracy in %"
+        y_label = "untouched accuracy in %"
     panels = []
     for column, title, unit in (
         ("parameters", "Parameters", "trainable numbers"),
@@ -335,7 +335,9 @@ def _costs(
         ("training_seconds", "Training", "seconds a run"),
     ):
         points = []
-        for _, row in study.routes.iterrows():
+        # The network without a route last, on top: others of its size and accuracy would hide it.
+        order = (study.routes["family"] == "none").argsort(kind="stable")
+        for _, row in study.routes.iloc[order].iterrows():
             entry, family = row["entry"], row["family"]
             cost = float(row[column])
             if entry in got.index and cost > 0:

@@ -296,7 +296,8 @@ def costs(
 
     Args:
       axes: Where to draw.
-      points: Name (empty for a point in the background), style, cost, and what is got.
+      points: Name (empty for a point in the background), style, cost, and what is got in percent:
+        intervals end at 0 and 100.
       x_label: With its unit.
     """
     named = []
@@ -304,7 +305,7 @@ def costs(
         axes.errorbar(
             cost,
             got.mean,
-            yerr=None if np.isnan(got.half) else got.half,
+            yerr=None if np.isnan(got.half) else _whiskers(got),
             color=style.ink,
             marker=style.marker,
             markersize=7 if name else 4.5,
@@ -323,6 +324,11 @@ def costs(
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: words.short(x)))
     axes.set_xlim(low, high)
     _name_ends(axes, named)
+
+
+def _whiskers(share: Dot) -> np.ndarray:
+    """How far down and up the interval of a share in percent goes, (2, 1)."""
+    return np.minimum(share.half, [[share.mean], [100 - share.mean]])
 
 
 def heat(

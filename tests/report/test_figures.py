@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot
 
-from cnnjax.report import figures, palette, reading
-from cnnjax.report.plotting import Line
+from cnnjax.report import figures, palette, plotting, reading
+from cnnjax.report.plotting import Dot, Line
 
 TWO = ("ladder_pool", "ladder_gap")  # on the transformed test sets the second is better
 
@@ -218,6 +219,16 @@ def test_each_panel_of_costs_is_over_its_own_cost(drawn, full_frame, builders, t
         wanted.append((rows.groupby("seed")[column].first().mean(), mean, half))
     points = drawn["cost", title]["points"]
     np.testing.assert_allclose(sorted((cost, *dot) for _, _, cost, dot in points), sorted(wanted))
+
+
+def test_no_interval_of_an_accuracy_goes_beyond_0_or_100_percent():
+    axes = pyplot.figure().add_subplot()
+    style = palette.of_family("none")
+    points = [("plain", style, 10.0, Dot(97.0, 40.0)), ("", style, 1000.0, Dot(30.0, 60.0))]
+    plotting.costs(axes, points, x_label="trainable numbers")
+    ends = [path.vertices[:, 1] for bars in axes.collections for path in bars.get_paths()]
+    np.testing.assert_allclose(ends, [[57, 100], [0, 90]])
+    pyplot.close(axes.figure)
 
 
 def test_the_scale_holds_bands_that_are_not_far_wider_than_the_lines():
