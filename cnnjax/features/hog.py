@@ -2,9 +2,12 @@
 
 import functools
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from cnnjax.features.images import Images, batch
@@ -15,13 +18,12 @@ EPSILON = 1e-5
 CLIP = 0.2
 
 
-@functools.partial(jax.jit, static_argnames=("orientations", "cell", "block"))
 def hog(
     images: Images,
     *,
     orientations: int = 9,
-    cell: tuple[int, int] = (4, 4),
-    block: tuple[int, int] = (2, 2),
+    cell: Sequence[int] = (4, 4),
+    block: Sequence[int] = (2, 2),
 ) -> Float[Array, "batch features"]:
     """Computes histograms of oriented gradients with L2-Hys block normalisation.
 
@@ -46,8 +48,8 @@ def hog(
       the images' type.
 
     Raises:
-      ValueError: `orientations`, `cell` or `block` is below 1, the images hold no block, or they
-        are not a batch of floats.
+      ValueError: `orientations` is no integer ≥ 1, `cell` or `block` no pair of them, the images
+        hold no block, or they are not a batch of floats.
 
     Reference:
       Dalal, Triggs: Histograms of oriented gradients for human detection. CVPR 2005.
@@ -58,7 +60,35 @@ def hog(
     (2, 1296)
     """
     images = batch(images)
-    _check(images.shape, orientations, cell, block)
+    if not _whole(orientations):
+        raise ValueError(f"orientations={orientations!r}: expected an integer ≥ 1")
+    cell, block = _pair("cell", cell), _pair("block", block)
+    needed = (cell[0] * block[0], cell[1] * block[1])
+    if images.shape[1] < needed[0] or images.shape[2] < needed[1]:
+        raise ValueError(
+            f"images of {images.shape[1]} × {images.shape[2]}: expected at least one block, "
+            f"{needed[0]} × {needed[1]}"
+        )
+    return _hog(images, int(orientations), cell, block)
+
+
+def _pair(name: str, value: object) -> tuple[int, int]:
+    """Gives a pair of integers as a tuple: what is compiled in must be hashable."""
+    pair = value if isinstance(value, Sequence | np.ndarray) else ()
+    if len(pair) != 2 or not all(map(_whole, pair)):
+        raise ValueError(f"{name}={value!r}: expected a pair of integers ≥ 1")
+    return int(pair[0]), int(pair[1])
+
+
+def _whole(value: Any) -> bool:
+    number = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return number and int(value) >= 1
+
+
+@functools.partial(jax.jit, static_argnames=("orientations", "cell", "block"))
+def _hog(
+    images: Array, orientations: int, cell: tuple[int, int], block: tuple[int, int]
+) -> Float[Array, "batch features"]:
     # ε² is 0 in half precision.
     down, right = _gradient(single(images))
     magnitude = _length(down, right)
@@ -68,8 +98,7 @@ def hog(
 
 
 def _gradient(images: Array) -> tuple[Array, Array]:
-    down = jnp.pad(images[:, 2:] - images[:, :-2], ((0, 0), (1, 1), (0, 0), (0, 0)))
-    right = jnp.pad(images[:, :, 2:] - images[:, :, :-2], ((0, 0), (0, 0), (1, 1), (0, 0)))
+    down, right = _difference(images, 1), _difference(images, 2)
     if images.shape[-1] == 1:
         return down[..., 0], right[..., 0]
     strongest = jnp.argmax(down**2 + right**2, axis=-1, keepdims=True)
@@ -77,10 +106,21 @@ def _gradient(images: Array) -> tuple[Array, Array]:
     return take(down)[..., 0], take(right)[..., 0]
 
 
+def _difference(images: Array, axis: int) -> Array:
+    """The central difference along an axis; on the border, which may be all there is, zero."""
+    size = images.shape[axis]
+    if size < 3:
+        return jnp.zeros_like(images)
+    after = jax.lax.slice_in_dim(images, 2, size, axis=axis)
+    before = jax.lax.slice_in_dim(images, 0, size - 2, axis=axis)
+    rims = [(1, 1) if each == axis else (0, 0) for each in range(images.ndim)]
+    return jnp.pad(after - before, rims)
+
+
 def _length(down: Array, right: Array) -> Array:
     square = down**2 + right**2
-    some = square > 0
-    # √ has no gradient at 0, so 0 never reaches it.
+    # √ has no gradient at 0, so 0 never reaches it. NaN does, and stays to be seen.
+    some = square != 0
     return jnp.where(some, jnp.sqrt(jnp.where(some, square, 1)), 0)
 
 
@@ -124,17 +164,3 @@ def _normalised_blocks(cells: Array, block: tuple[int, int]) -> Array:
 
 def _unit(blocks: Array) -> Array:
     return blocks / jnp.sqrt(jnp.sum(blocks**2, axis=-1, keepdims=True) + EPSILON**2)
-
-
-def _check(shape: tuple[int, ...], orientations: int, cell: tuple, block: tuple) -> None:
-    if orientations < 1:
-        raise ValueError(f"orientations={orientations}: expected an integer ≥ 1")
-    for name, pair in (("cell", cell), ("block", block)):
-        if len(pair) != 2 or min(pair) < 1:
-            raise ValueError(f"{name}={pair}: expected a pair of integers ≥ 1")
-    needed = (cell[0] * block[0], cell[1] * block[1])
-    if shape[1] < needed[0] or shape[2] < needed[1]:
-        raise ValueError(
-            f"images of {shape[1]} × {shape[2]}: expected at least one block, "
-            f"{needed[0]} × {needed[1]}"
-        )

@@ -5,6 +5,7 @@ with zeros outside. An empty image stays as it is.
 """
 
 import functools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -33,6 +34,9 @@ def centre(images: Images) -> NewImages:
 
     Returns:
       The shifted images; the shift is not rounded to whole pixels.
+
+    Raises:
+      ValueError: The images are not a batch of floats.
     """
     identity = jnp.broadcast_to(jnp.eye(2), (len(images), 2, 2))
     return _about_centre_of_mass(images, identity)
@@ -51,6 +55,9 @@ def deskew(images: Images) -> NewImages:
 
     Returns:
       The upright, centred images.
+
+    Raises:
+      ValueError: The images are not a batch of floats.
 
     Reference:
       LeCun, Bottou, Bengio, Haffner: Gradient-based learning applied to document recognition.
@@ -81,11 +88,12 @@ def normalise_size(images: Images, *, size: float = SIZE, limit: float = 2.0) ->
       The scaled, centred images.
 
     Raises:
-      ValueError: `size` is not positive or `limit` is below 1.
+      ValueError: `size` is not positive, `limit` is not at least 1, or the images are not a batch
+        of floats.
     """
-    if size <= 0:
+    if not size > 0:
         raise ValueError(f"size={size}: expected a number > 0")
-    if limit < 1:
+    if not limit >= 1:
         raise ValueError(f"limit={limit}: expected a number ≥ 1")
     variance = jnp.trace(moments(images).covariance, axis1=1, axis2=2)
     some = variance > NO_EXTENT
@@ -100,22 +108,28 @@ def normalise_size(images: Images, *, size: float = SIZE, limit: float = 2.0) ->
 def crop(images: Images, *, margin: float = 4.0, threshold: float = 0.0) -> NewImages:
     """Scales the bounding box of the ink, its proportions kept, to fill the canvas up to a margin.
 
+    Scaled k times, the box's edge fades out over up to k / 2 pixels of the margin, for bilinear
+    reading spreads ink to half a pixel of the input beyond the box.
+
     Args:
       images: Bright ink on a dark ground.
-      margin: Pixels left free on each side of the box's longer side; 4 on a 28 × 28 canvas gives
-        MNIST's 20 × 20 box.
+      margin: Pixels from the box's longer side to the canvas's border on either end; 4 on a 28 × 28
+        canvas gives MNIST's 20 × 20 box.
       threshold: A pixel whose largest channel is above this is ink.
 
     Returns:
       The box of each image, centred on the canvas.
 
     Raises:
-      ValueError: The margin leaves no room, or the images are not a batch of floats.
+      ValueError: The margin leaves no room, the threshold is NaN, or the images are not a batch of
+        floats.
     """
     images = batch(images)
     height, width = images.shape[1:3]
     if not 0 <= 2 * margin < min(height, width):
         raise ValueError(f"margin={margin}: expected at least 0 and below {min(height, width) / 2}")
+    if math.isnan(threshold):
+        raise ValueError(f"threshold={threshold}: expected a number")
     ink = jnp.max(images, axis=-1) > threshold
     top, rows = _extent(jnp.any(ink, axis=2))
     left, columns = _extent(jnp.any(ink, axis=1))

@@ -32,12 +32,16 @@ def by_skimage(images, orientations, cell, block):
         ((28, 28, 1), 9, (4, 4), (2, 2)),
         ((28, 28, 1), 8, (7, 7), (1, 1)),
         ((30, 27, 3), 6, (5, 4), (3, 2)),
-        ((17, 19, 3), 1, (3, 8), (2, 1)),
+        ((17, 19, 3), 9, (3, 8), (2, 2)),  # rows and columns are left over
+        ((1, 8, 1), 9, (1, 1), (1, 1)),
+        ((8, 1, 3), 9, (4, 1), (2, 1)),
+        ((2, 6, 1), 9, (1, 3), (2, 2)),
     ],
 )
 def test_agrees_with_skimage(shape, orientations, cell, block):
     images = np.random.default_rng(0).random((3, *shape)).astype(np.float32)
     images[1] *= images[1] > 0.7  # mostly empty
+    images[2] *= 1e-4  # so faint that ε counts
     found = features.hog(images, orientations=orientations, cell=cell, block=block)
     expected = by_skimage(images, orientations, cell, block)
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -78,6 +82,20 @@ def test_a_flat_image_gives_zeros_and_a_finite_gradient():
     assert np.all(np.isfinite(jax.grad(lambda x: jnp.sum(features.hog(x)))(flat)))
 
 
+def test_nan_is_seen_in_its_blocks_and_nowhere_else():
+    images = np.random.default_rng(5).random((2, 16, 16, 1)).astype(np.float32)
+    images[1, 1, 1] = np.nan  # the first cell's, and so the first block's
+    lost = np.isnan(features.hog(images)).reshape(2, 3, 3, -1).any(-1)
+    assert np.argwhere(lost).tolist() == [[1, 0, 0]]
+
+
+def test_pairs_may_be_lists_or_arrays(unchecked):
+    images = np.random.default_rng(6).random((1, 12, 12, 1)).astype(np.float32)
+    expected = features.hog(images, cell=(3, 4), block=(2, 1))
+    found = features.hog(images, cell=[3, 4], block=np.array([2, 1]))
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_half_precision_is_single_precision_rounded():
     images = np.random.default_rng(4).random((2, 16, 16, 1)).astype(np.float16)
     images[:, :, 8:] = 0.5
@@ -100,11 +118,15 @@ def test_whole_numbers_are_refused(unchecked):
     ("options", "message"),
     [
         ({"orientations": 0}, "orientations=0: expected an integer ≥ 1"),
+        ({"orientations": 9.0}, r"orientations=9\.0: expected an integer ≥ 1"),
+        ({"cell": 4}, "cell=4: expected a pair of integers ≥ 1"),
+        ({"cell": [4, 4, 4]}, r"cell=\[4, 4, 4\]: expected a pair of integers ≥ 1"),
+        ({"block": (2.0, 2)}, r"block=\(2\.0, 2\): expected a pair of integers ≥ 1"),
         ({"cell": (0, 4)}, r"cell=\(0, 4\): expected a pair of integers ≥ 1"),
         ({"block": (2, -1)}, r"block=\(2, -1\): expected a pair of integers ≥ 1"),
         ({"cell": (8, 8)}, "images of 12 × 12: expected at least one block, 16 × 16"),
     ],
 )
-def test_bad_options_are_named(options, message):
+def test_bad_options_are_named(options, message, unchecked):
     with pytest.raises(ValueError, match=message):
         features.hog(jnp.zeros((1, 12, 12, 1)), **options)

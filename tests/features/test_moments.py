@@ -136,6 +136,19 @@ def test_crop_fills_the_canvas_up_to_the_margin():
     assert (rows[0], rows[-1]) in {(4, 15), (3, 16)}
 
 
+@pytest.mark.parametrize(("side", "margin"), [(6, 4.0), (2, 7.0), (4, 2.0), (18, 4.0)])
+def test_crop_fades_out_over_half_a_pixel_of_the_input(side, margin):
+    box = np.zeros((1, 20, 20, 1), np.float32)
+    box[0, 1 : 1 + side, 1 : 1 + side] = 1
+    result = np.asarray(features.crop(box, margin=margin))[0, ..., 0]
+    # Of the margin's pixels, those whose centre is less than half an enlarged pixel from the box.
+    half = (20 - 2 * margin) / side / 2
+    faded = [distance + 0.5 < half for distance in range(int(margin))]
+    rows = result.max(1) > 1e-6
+    assert rows[: len(faded)][::-1].tolist() == faded
+    assert rows[20 - len(faded) :].tolist() == faded
+
+
 def test_crop_fills_a_canvas_that_is_not_square():
     boxes = np.zeros((2, 20, 30, 1), np.float32)
     boxes[0, 2:8, 3:6] = 1  # 6 × 3: the height, 12 pixels of 20, is filled first
@@ -224,7 +237,11 @@ def test_normalised_images_no_longer_depend_on_a_shift(shift):
     ("name", "options", "message"),
     [
         ("normalise_size", {"size": 0.0}, "size=0.0: expected a number > 0"),
+        ("normalise_size", {"size": np.nan}, "size=nan: expected a number > 0"),
         ("normalise_size", {"limit": 0.5}, "limit=0.5: expected a number ≥ 1"),
+        ("normalise_size", {"limit": np.nan}, "limit=nan: expected a number ≥ 1"),
+        ("crop", {"margin": np.nan}, "margin=nan: expected at least 0 and below 4.5"),
+        ("crop", {"threshold": np.nan}, "threshold=nan: expected a number"),
         ("crop", {"margin": 5.0}, "margin=5.0: expected at least 0 and below 4.5"),
     ],
 )
