@@ -85,9 +85,9 @@ def scene(
       The scene. Its arrays have the shapes of `most` objects, however many there are.
 
     Raises:
-      ValueError: There is no image, or not one label, or mask of its size, for each; the numbers of
-        objects are not 0 ≤ least ≤ most and 1 ≤ most; the channels do not fit the images, or the
-        pictures the scene.
+      ValueError: There is no image, or not one label, a whole number, or mask of its size, for
+        each; the numbers of objects are not 0 ≤ least ≤ most and 1 ≤ most; the channels do not fit
+        the images, or the pictures the scene, or there are no pictures.
 
     >>> import jax, numpy as np
     >>> from cnnjax.data import scenes
@@ -103,6 +103,14 @@ def scene(
             raise ValueError(f"{len(each)} {name} for {len(images)} images: expected as many")
     if masks is not None and masks.shape != images.shape[:3]:
         raise ValueError(f"masks of shape {masks.shape}: expected {images.shape[:3]}, the images'")
+    # Others would be broadcast, or cut off to whole numbers, without a word.
+    if labels.ndim != 1 or not jnp.issubdtype(labels.dtype, jnp.integer):
+        raise ValueError(
+            f"labels of shape {tuple(labels.shape)} and type {labels.dtype}: expected whole "
+            f"numbers of shape ({len(images)},)"
+        )
+    if pictures is not None and not len(pictures):
+        raise ValueError("no pictures: expected at least one ground to choose from, or None")
     own = images.shape[-1]
     channels = own if channels is None else channels
     if not (0 <= least <= most and most >= 1):

@@ -186,23 +186,53 @@ def test_what_is_hidden_altogether_is_not_annotated():
 
 
 def test_what_is_mostly_off_the_canvas_is_not_annotated():
-    # A white square as large as the scene, shifted by up to all of it: all that is on the canvas is
-    # seen, but often it is little of the object.
-    whole = np.full((1, 10, 10, 1), 255, np.uint8)
+    # A white square, half as large as the scene to as large, shifted by up to all of the scene: all
+    # that is on the canvas is seen, but often it is little of the object.
+    side, size = 12, 24
+    square = np.full((1, side, side, 1), 255, np.uint8)
     away = augment.Randomisation(
-        rotation=0.0, scale=1.0, translation=1.0, viewpoint=0.0, distractors=0
+        rotation=0.0, scale=(1.0, 2.0), translation=1.0, viewpoint=0.0, distractors=0
     )
 
     def make(key):
-        return scenes.scene(key, whole, jnp.array([2]), size=(10, 10), randomisation=away)
+        return scenes.scene(key, square, jnp.array([2]), size=(size, size), randomisation=away)
 
-    made = jax.jit(jax.vmap(make))(jax.random.split(KEYS[0], 100))
-    matrix = np.asarray(made.motion.steps[0])[:, 0]
-    shift = np.clip(np.abs(matrix[:, :2, 2]), 0, 10)
-    share = np.prod(1 - shift / 10, axis=1)
-    clear = np.abs(share - 0.25) > 0.001
+    made = jax.jit(jax.vmap(make))(jax.random.split(KEYS[0], 200))
+    corners = np.array([[-0.5, -0.5], [side - 0.5, side - 0.5]])
+    ends = jax.vmap(
+        lambda motion: augment.move_points(corners, jax.tree.map(lambda a: a[0], motion))
+    )
+    low, high = np.moveaxis(np.asarray(ends(made.motion)) + 0.5, 1, 0)
+    inside = np.clip(high, 0, size) - np.clip(low, 0, size)
+    share = np.prod(inside / (high - low), axis=1)
+    clear = np.abs(share - 0.25) > 0.03  # bilinear reading rounds the corners
     np.testing.assert_array_equal(np.asarray(made.valid)[clear, 0], share[clear] > 0.25)
     assert 0.2 < np.mean(share > 0.25) < 0.9
+    # Told by the size it had before, larger ones would be annotated with less.
+    assert np.sum(clear & (share < 0.25) & (np.prod(inside, axis=1) > 0.3 * side**2)) > 5
+
+
+def test_every_draw_has_a_key_of_its_own(monkeypatch):
+    class EnoughError(Exception):
+        pass
+
+    keys = []
+    draw = jax.random.randint
+
+    def noted_draw(key, *args, **kwargs):
+        keys.append(key)
+        return draw(key, *args, **kwargs)
+
+    def compose(key, *_, **__):
+        keys.append(key)
+        raise EnoughError
+
+    monkeypatch.setattr(jax.random, "randint", noted_draw)
+    monkeypatch.setattr(scenes, "compose_scene", compose)
+    with pytest.raises(EnoughError):
+        scenes.scene(KEYS[0], np.ones((2, 4, 4, 1), np.float32), np.arange(2), size=(8, 8))
+    assert len(keys) == 3  # which object, how many, and the picture
+    assert len({jax.random.key_data(key).tobytes() for key in [KEYS[0], *keys]}) == 4
 
 
 def test_a_scene_may_be_empty():
@@ -223,6 +253,7 @@ def test_a_scene_may_be_empty():
         ({"least": 2, "most": 1}, "least=2, most=1: expected 0 ≤ least ≤ most"),
         ({"least": 0, "most": 0}, "and most ≥ 1"),
         ({"channels": 1}, "channels=1: expected 3, as many as the images have"),
+        ({"pictures": jnp.ones((0, 9, 9, 3))}, "no pictures: expected at least one ground"),
         ({"pictures": jnp.ones((1, 7, 9, 3))}, r"pictures of shape \(1, 7, 9, 3\): expected at"),
     ],
 )
@@ -241,6 +272,24 @@ def test_labels_and_masks_are_as_many_as_the_images(unchecked):
         scenes.scene(KEYS[0], images, labels, size=(8, 8), masks=np.ones((3, 4, 3), np.float32))
     with pytest.raises(ValueError, match="no images: expected at least one"):
         scenes.scene(KEYS[0], images[:0], labels[:0], size=(8, 8))
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (
+            np.zeros((3, 1), int),
+            r"labels of shape \(3, 1\) and type int64: expected whole numbers of",
+        ),
+        (np.eye(3, dtype=int), r"labels of shape \(3, 3\) and type int64: .* of shape \(3,\)"),
+        (np.array([0.5, 1.5, 2.5]), r"labels of shape \(3,\) and type float64"),
+        (jnp.ones(3, bool), r"labels of shape \(3,\) and type bool"),
+    ],
+)
+def test_labels_are_one_whole_number_for_each_image(labels, message, unchecked):
+    images = np.ones((3, 4, 4, 1), np.float32)
+    with pytest.raises(ValueError, match=message):
+        scenes.scene(KEYS[0], images, labels, size=(8, 8))
 
 
 def test_masks_of_bytes_and_of_booleans_are_those_of_floats():
