@@ -9,8 +9,8 @@ from typing import NoReturn
 
 import numpy as np
 
-from cnnjax.data import directories, published
-from cnnjax.data.loading import GENERATED, NAMES, check_data_dir, idx_folders, load
+from cnnjax.data import directories, idx_folder, own
+from cnnjax.data.loading import FORM, GENERATED, NAMES, check_data_dir, idx_folders, load
 from cnnjax.errors import UserError
 
 HELP = "`python -m cnnjax.data --help` shows the commands."
@@ -28,9 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options, unknown = _parser().parse_known_args(arguments)
         if unknown:
-            near = difflib.get_close_matches(unknown[0], ("--data_dir", "--manual_dir"), n=1)
-            hint = f"did you mean {near[0]}?" if near else HELP
-            raise UserError(f"{unknown[0]}: {options.command} knows no such argument; {hint}")
+            raise _unknown(unknown[0], options)
         if options.command == "list":
             _list(options.data_dir)
         elif options.command == "describe":
@@ -46,6 +44,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _unknown(argument: str, options: argparse.Namespace) -> UserError:
+    """Returns the error for an argument that the command does not take."""
+    flag = argument.split("=")[0]
+    near = difflib.get_close_matches(flag, ("--data_dir", "--manual_dir"), n=1)
+    if not near:
+        hint = HELP
+    elif near[0].lstrip("-") in options:
+        hint = f"did you mean {near[0]}?"
+    else:
+        hint = f"{near[0]} is an argument of `prepare`."
+    return UserError(f"{argument}: {options.command} takes no such argument; {hint}")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -74,8 +85,9 @@ def _parser() -> argparse.ArgumentParser:
 def _list(data_dir: str | None) -> None:
     root = check_data_dir(data_dir)
     places = directories.roots(root)
-    prepared = [name for place in places for name in directories.names(place)]
-    for name in dict.fromkeys([*NAMES, *prepared]):
+    found = [name for place in places for name in directories.names(place)]
+    found += [] if root is None else own.names(root)
+    for name in dict.fromkeys([*NAMES, *filter(FORM.fullmatch, found)]):
         print(f"{name:18} {_where(name, root, places)}")
 
 
@@ -84,7 +96,7 @@ def _where(name: str, root: Path | None, places: list[Path]) -> str:
     if name in GENERATED:
         return "generated"
     try:
-        folders = filter(published.holds_files, idx_folders(name, root))
+        folders = filter(idx_folder.holds_files, idx_folders(name, root))
         return str(next(folders, None) or directories.find(name, places) or "not found")
     except UserError as error:
         return f"unusable: {error}"

@@ -9,6 +9,7 @@ import os
 import re
 from pathlib import Path
 
+from cnnjax.data.places import entries, expand, is_dir, is_file
 from cnnjax.errors import UserError
 
 FORMAT = "array_record"
@@ -22,13 +23,22 @@ def roots(data_dir: Path | None) -> list[Path]:
     """Returns the folders in which prepared sets are looked for, in that order.
 
     Args:
-      data_dir: What the user named, or None.
+      data_dir: What the user named, its ~ expanded, or None.
 
     Returns:
-      `data_dir`, $TFDS_DATA_DIR and ~/tensorflow_datasets, as far as they are set, each once.
+      `data_dir`, $TFDS_DATA_DIR and ~/tensorflow_datasets, as far as they are set, each once. There
+      is no ~ where nobody is at home, or where it may not be entered.
+
+    Raises:
+      UserError: $TFDS_DATA_DIR begins with a home that nobody has.
     """
-    named = [data_dir, os.environ.get("TFDS_DATA_DIR"), "~/tensorflow_datasets"]
-    return list(dict.fromkeys(Path(place).expanduser() for place in named if place))
+    named = [] if data_dir is None else [data_dir]
+    if place := os.environ.get("TFDS_DATA_DIR"):
+        named.append(expand(place, "$TFDS_DATA_DIR"))
+    home = os.path.expanduser("~")
+    if not home.startswith("~") and os.access(home, os.X_OK):
+        named.append(Path(home) / "tensorflow_datasets")
+    return list(dict.fromkeys(named))
 
 
 def find(name: str, places: list[Path]) -> Path | None:
@@ -42,7 +52,8 @@ def find(name: str, places: list[Path]) -> Path | None:
       PLACE/NAME[/CONFIG]/VERSION, or None when no place holds the set.
 
     Raises:
-      UserError: It is there in other file formats only, or in several configurations.
+      UserError: It is there in other file formats only, or in several configurations; or a folder
+        of it may not be entered.
     """
     unsuitable = None
     for place in places:
@@ -61,43 +72,43 @@ def find(name: str, places: list[Path]) -> Path | None:
 
 
 def names(place: Path) -> list[str]:
-    """Returns the names of the sets that are prepared in one folder, in alphabetical order.
+    """Returns the names of the folders of prepared sets, or of what may not be entered, in order.
 
     Args:
       place: A folder as from `roots`; it need not be there.
+
+    Raises:
+      UserError: It may not be read.
     """
-    if not place.is_dir():
+    if not is_dir(place):
         return []
-    return sorted(folder.name for folder in place.iterdir() if _prepared(folder))
+    return [folder.name for folder in entries(place) if _prepared(folder)]
 
 
 def _prepared(folder: Path) -> bool:
     try:
-        return bool(
-            _versions(folder)
-            or (folder.is_dir() and any(_versions(path) for path in folder.iterdir()))
-        )
-    except PermissionError:  # somebody else's, and so no set of ours
-        return False
+        return is_dir(folder) and any(map(_versions, [folder, *entries(folder)]))
+    except UserError:  # `find` says why it cannot be used
+        return True
 
 
 def _versions(base: Path) -> list[Path]:
     """Returns the version folders of a set that hold its metadata, newest first."""
-    if not base.is_dir():
+    if not is_dir(base):
         return []
     numbered = [
         (tuple(map(int, path.name.split("."))), path)
-        for path in base.iterdir()
-        if re.fullmatch(r"\d+\.\d+\.\d+", path.name) and (path / INFO).is_file()
+        for path in entries(base)
+        if re.fullmatch(r"\d+\.\d+\.\d+", path.name) and is_file(path / INFO)
     ]
     return [path for _, path in sorted(numbered, reverse=True)]
 
 
 def _configured(base: Path) -> Path:
     """Returns the folder above the versions: `base`, or its only or default configuration."""
-    if not base.is_dir() or _versions(base):
+    if not is_dir(base) or _versions(base):
         return base
-    configurations = sorted(path for path in base.iterdir() if path.is_dir() and _versions(path))
+    configurations = [path for path in entries(base) if _versions(path)]
     if not configurations:
         return base
     if len(configurations) == 1:
@@ -111,5 +122,7 @@ def _formats(directory: Path) -> list[str]:
     try:
         info = json.loads((directory / INFO).read_text())
         return [info.get("fileFormat", "tfrecord"), *info.get("alternativeFileFormats", [])]
-    except (OSError, ValueError, AttributeError) as error:
+    except OSError as error:
+        raise UserError(f"{directory / INFO}: cannot be read ({error.strerror}).") from error
+    except (ValueError, AttributeError) as error:
         raise UserError(f"{directory / INFO}: corrupt: {error}; prepare the set again.") from error

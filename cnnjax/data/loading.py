@@ -6,7 +6,16 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from cnnjax.data import digits, directories, prepared, published, signals
+from cnnjax.data import (
+    digits,
+    directories,
+    idx_folder,
+    own,
+    places,
+    prepared,
+    published,
+    signals,
+)
 from cnnjax.data.dataset import Dataset
 from cnnjax.data.known import KNOWN
 from cnnjax.errors import UserError
@@ -19,7 +28,10 @@ GENERATED: dict[str, Callable[[], Dataset]] = {
 """The sets that need no files."""
 
 NAMES: tuple[str, ...] = (*GENERATED, *KNOWN)
-"""The sets known by name; any other that tensorflow-datasets has prepared can be loaded too."""
+"""The sets known by name; prepared ones and a user's own can be loaded too."""
+
+FORM = re.compile(r"[a-z][a-z0-9_]*(/[A-Za-z0-9_+-][A-Za-z0-9_.+-]*)?")
+"""The names a set can have: NAME or NAME/CONFIG."""
 
 SIGNALS = ("mnist1d", "mnist1d_shuffled")
 """The sets that hold signals; all others hold images."""
@@ -38,9 +50,10 @@ def load(name: str, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
       of `mnist` and `fashion_mnist` is checked by SHA-256 and is the same wherever it came from.
       kmnist's files are checked as its publisher compressed them; of a prepared kmnist only that it
       is none of the other two, for the hashes of its content are not known.
-    - Any other name is an image-classification set of tensorflow-datasets that has been prepared as
-      array_record, such as `cifar10` or `emnist/balanced`. There is no hash to check its
-      content by.
+    - Any other name is a set of the user's own, four idx files in DATA_DIR/NAME named as those of
+      `mnist`; or else an image-classification set of tensorflow-datasets that has been prepared as
+      array_record, such as `cifar10` or `emnist/balanced`. There is no hash to check their content
+      by. Where there is no validation split, a tenth of the training images, 5,000 at most, is one.
 
     Prepared directories are looked for in `data_dir`, in $TFDS_DATA_DIR and in
     ~/tensorflow_datasets, in that order.
@@ -53,8 +66,9 @@ def load(name: str, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
       The data set; its arrays are read-only.
 
     Raises:
-      UserError: The name is unknown, the set is nowhere to be found, or a file of it is truncated,
-        corrupt, mislabelled or of a form that does not fit. The message is one line.
+      UserError: The name is unknown, the set is nowhere to be found, a folder may not be entered,
+        or a file of it is truncated, corrupt, mislabelled or of a form that does not fit. The
+        message is one line.
 
     >>> digits = load("digits")
     >>> digits.train.images.shape, digits.train.labels.dtype
@@ -64,11 +78,9 @@ def load(name: str, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
         return GENERATED[name]()
     root = check_data_dir(data_dir)
     check_name(name)
-    if name in KNOWN:
-        for folder in idx_folders(name, root):
-            if published.holds_files(folder):
-                arrays = published.read_folder(name, folder)
-                return published.assemble(name, *arrays, source=f"idx files in {folder}")
+    for folder in idx_folders(name, root):
+        if idx_folder.holds_files(folder):
+            return _from_idx_files(name, folder)
     roots = directories.roots(root)
     directory = directories.find(name, roots)
     if directory is not None:
@@ -76,35 +88,46 @@ def load(name: str, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
     raise _missing(name, root, roots)
 
 
+def _from_idx_files(name: str, folder: Path) -> Dataset:
+    if name not in KNOWN:
+        return own.load(name, folder)
+    return idx_folder.assemble(
+        name,
+        *published.read_folder(name, folder),
+        class_names=KNOWN[name].class_names,
+        source=f"idx files in {folder}",
+    )
+
+
 def idx_folders(name: str, data_dir: Path | None) -> list[Path]:
-    """Returns the folders in which the idx files of a published set are looked for, in that order.
+    """Returns the folders in which the idx files of a set are looked for, in that order.
 
     Args:
       name: The set.
-      data_dir: What the user named, or None.
+      data_dir: What the user named, its ~ expanded, or None.
+
+    Raises:
+      UserError: DATA_DIR/NAME is no folder, or DATA_DIR may not be entered.
     """
-    if name not in KNOWN:
-        return []
-    own = [data_dir / name] if data_dir is not None else []
-    if own and own[0].exists() and not own[0].is_dir():
-        raise UserError(
-            f"{own[0]}: not a directory; expected the folder of {name}'s four idx files."
-        )
-    return own + ([DEBIAN[name]] if name in DEBIAN else [])
+    folders = [] if data_dir is None else [data_dir / name]
+    for folder in folders:
+        if places.exists(folder) and not places.is_dir(folder):
+            raise UserError(f"{folder}: not a directory; expected the folder of {name}'s files.")
+    return folders + ([DEBIAN[name]] if name in DEBIAN else [])
 
 
 def check_data_dir(data_dir: str | os.PathLike[str] | None) -> Path | None:
     """Returns the folder that the user named as a path, or None.
 
     Raises:
-      UserError: There is no such folder, or it is a file.
+      UserError: There is no such folder, it is a file, or it cannot be told.
     """
     if data_dir is None:
         return None
-    path = Path(data_dir).expanduser()
-    if not path.exists():
+    path = places.expand(data_dir, "data_dir")
+    if not places.exists(path):
         raise UserError(f"data_dir={str(data_dir)!r}: no such directory.")
-    if not path.is_dir():
+    if not places.is_dir(path):
         raise UserError(f"data_dir={str(data_dir)!r}: not a directory.")
     return path
 
@@ -113,10 +136,13 @@ def check_name(name: str) -> None:
     """Raises when no set can have this name, suggesting the nearest that one has.
 
     Raises:
-      UserError: The name is of the wrong form.
+      UserError: The name is of the wrong form, or a configuration of a set that has none.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9_]*(/[A-Za-z0-9_.+-]+)?", name):
+    if not FORM.fullmatch(name):
         raise unknown(name)
+    base = name.split("/")[0]
+    if base in NAMES and base != name:
+        raise UserError(f"dataset={name!r}: {base} has no configurations; name {base!r}.")
 
 
 def unknown(name: str) -> UserError:
@@ -126,8 +152,9 @@ def unknown(name: str) -> UserError:
     near = near or difflib.get_close_matches(name.split("/")[0].lower(), official, n=1)
     hint = f"did you mean {near[0]!r}? " if near else "there is none of that name. "
     return UserError(
-        f"dataset={name!r}: {hint}Known: {', '.join(NAMES)}, and the image sets that "
-        "tensorflow-datasets has prepared."
+        f"dataset={name!r}: {hint}Known: {', '.join(NAMES)}, the image sets that "
+        "tensorflow-datasets has prepared, and your own: four idx files, named as MNIST's, in "
+        "DATA_DIR/NAME (small letters, digits and _)."
     )
 
 
@@ -144,6 +171,9 @@ def _missing(name: str, data_dir: Path | None, places: list[Path]) -> UserError:
         return unknown(name)
     tried = [f"{folder} (idx files)" for folder in idx_folders(name, data_dir)]
     tried += [f"{place / name} (prepared as array_record)" for place in places]
+    looked = (
+        f"Looked in {', '.join(tried)}" if tried else "No --data_dir is named, there is no home"
+    )
     command = f"python -m cnnjax.data prepare {name}"
     command += "" if data_dir is None else f" --data_dir={data_dir}"
     if name not in KNOWN:
@@ -157,6 +187,4 @@ def _missing(name: str, data_dir: Path | None, places: list[Path]) -> UserError:
         ways.insert(0, "`apt-get install dataset-fashion-mnist`")
     if data_dir is not None and data_dir.name == name:
         ways.insert(0, f"if {data_dir} holds its files, name the folder above, {data_dir.parent}")
-    return UserError(
-        f"{name}: not found. Looked in {', '.join(tried)}. To get it: {', or '.join(ways)}."
-    )
+    return UserError(f"{name}: not found. {looked}. To get it: {', or '.join(ways)}.")

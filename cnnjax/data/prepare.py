@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnjax.data import directories, prepared, published
-from cnnjax.data.known import KNOWN
+from cnnjax.data import directories, idx_folder, places, prepared, published
+from cnnjax.data.known import FILES, KNOWN
 from cnnjax.data.loading import NAMES, check_name, idx_folders, official_names, unknown
 from cnnjax.errors import UserError
 
@@ -48,18 +48,17 @@ def prepare(
 
     Raises:
       UserError: The name is unknown, a file of it is missing or damaged, TensorFlow is not
-        installed, or the download or the preparation fails. The message is one line.
+        installed, there is no place to write to, or the download or the preparation fails. The
+        message is one line.
     """
     check_name(name)
     if name in NAMES and name not in official_names():
         raise UserError(f"dataset={name!r}: needs no preparing; it is made when it is loaded.")
     if name.split("/")[0] not in official_names():
         raise unknown(name)
-    root = Path(data_dir).expanduser() if data_dir is not None else directories.roots(None)[0]
-    if root.exists() and not root.is_dir():
-        raise UserError(f"data_dir={str(data_dir)!r}: not a directory.")
-    manual = None if manual_dir is None else Path(manual_dir).expanduser()
-    if manual is not None and not manual.is_dir():
+    root = _root(data_dir)
+    manual = None if manual_dir is None else places.expand(manual_dir, "manual_dir")
+    if manual is not None and not places.is_dir(manual):
         raise UserError(f"manual_dir={str(manual_dir)!r}: no such directory.")
     ready = directories.find(name, [root])
     if ready is not None:
@@ -67,13 +66,26 @@ def prepare(
     if name in KNOWN:
         folders = [manual] if manual is not None else idx_folders(name, root if data_dir else None)
         for folder in folders:
-            if published.holds_files(folder):
+            if idx_folder.holds_files(folder):
                 return _write(name, published.read_folder(name, folder), root)
         if manual is not None:
             raise UserError(
-                f"{manual}: {name}'s four idx files are not there, such as {published.FILES[0]}.gz."
+                f"{manual}: {name}'s four idx files are not there, such as {FILES[0]}.gz."
             )
     return _official(name, root, manual)
+
+
+def _root(data_dir: str | os.PathLike[str] | None) -> Path:
+    """Returns the folder to write to; it need not be there yet."""
+    if data_dir is None:
+        defaults = directories.roots(None)
+        if not defaults:
+            raise UserError("there is no home to write to; name a folder with --data_dir.")
+        return defaults[0]
+    root = places.expand(data_dir, "data_dir")
+    if places.exists(root) and not places.is_dir(root):
+        raise UserError(f"data_dir={str(data_dir)!r}: not a directory.")
+    return root
 
 
 def _write(name: str, arrays: tuple[np.ndarray, ...], root: Path) -> Path:

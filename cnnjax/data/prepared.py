@@ -14,6 +14,7 @@ import numpy as np
 from cnnjax.data import published
 from cnnjax.data.dataset import Dataset, Split, split
 from cnnjax.data.directories import FORMAT
+from cnnjax.data.idx_folder import assemble
 from cnnjax.data.known import KNOWN
 from cnnjax.data.partition import carve_validation, stratified_parts
 from cnnjax.errors import UserError
@@ -49,7 +50,13 @@ def load(name: str, directory: Path) -> Dataset:
     if name in KNOWN:
         parts = {part: _published_order(part, *read(part)) for part in ("train", "test")}
         published.check_contents(name, [*parts["train"], *parts["test"]], where=directory)
-        return published.assemble(name, *parts["train"], *parts["test"], source=source)
+        return assemble(
+            name,
+            *parts["train"],
+            *parts["test"],
+            class_names=KNOWN[name].class_names,
+            source=source,
+        )
 
     train, validation, test = _three(name, read, set(builder.info.splits), directory)
     for other in (validation, test):

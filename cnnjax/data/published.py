@@ -4,18 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Integer, UInt8
+from jaxtyping import UInt8
 
-from cnnjax.data import idx
-from cnnjax.data.dataset import Dataset, split
+from cnnjax.data import idx, idx_folder
 from cnnjax.data.known import FILES, KNOWN, owner
-from cnnjax.data.partition import carve_validation
 from cnnjax.errors import UserError
-
-
-def holds_files(folder: Path) -> bool:
-    """Returns whether any of the four files lies in `folder`."""
-    return any(_find(folder, file) is not None for file in FILES)
 
 
 def read_folder(name: str, folder: Path) -> tuple[UInt8[np.ndarray, "..."], ...]:
@@ -31,48 +24,14 @@ def read_folder(name: str, folder: Path) -> tuple[UInt8[np.ndarray, "..."], ...]
     Raises:
       UserError: A file is missing, truncated, corrupt, mislabelled or of another set.
     """
-    contents = [_read(name, folder, index) for index in range(len(FILES))]
-    arrays = [
-        idx.decode(content, axes=3 if "images" in file else 1, path=folder / file)
-        for file, content in zip(FILES, contents, strict=True)
-    ]
-    for images, labels, part in ((arrays[0], arrays[1], "train"), (arrays[2], arrays[3], "t10k")):
-        check_pair(images, labels, len(KNOWN[name].class_names), where=f"{folder} ({part})")
-    return arrays[0][..., None], arrays[1], arrays[2][..., None], arrays[3]
-
-
-def assemble(
-    name: str,
-    images: UInt8[np.ndarray, "train height width 1"],
-    labels: Integer[np.ndarray, " train"],
-    test_images: UInt8[np.ndarray, "test height width 1"],
-    test_labels: Integer[np.ndarray, " test"],
-    *,
-    source: str,
-) -> Dataset:
-    """Returns a published set as a `Dataset`: its validation split is carved from its training set.
-
-    Args:
-      name: One of `KNOWN`.
-      images: The published training images, in their order.
-      labels: Their labels.
-      test_images: The published test images, in their order.
-      test_labels: Their labels.
-      source: Where they came from.
-
-    Returns:
-      The data set; the test split keeps its order, so that an index means the published image.
-    """
-    train, validation = carve_validation(labels, salt=name)
-    return Dataset(
-        name=name,
-        train=split(images[train], labels[train]),
-        validation=split(images[validation], labels[validation]),
-        test=split(test_images, test_labels),
-        num_classes=len(KNOWN[name].class_names),
-        class_names=KNOWN[name].class_names,
-        source=source,
-    )
+    files = idx_folder.read_files(name, folder)
+    for index, file in enumerate(files):
+        _check_hashes(name, index, file)
+    images, labels, test_images, test_labels = (file.values for file in files)
+    num_classes = len(KNOWN[name].class_names)
+    idx_folder.check_pair(images, labels, num_classes, where=f"{folder} (train)")
+    idx_folder.check_pair(test_images, test_labels, num_classes, where=f"{folder} (t10k)")
+    return images[..., None], labels, test_images[..., None], test_labels
 
 
 def check_contents(name: str, arrays: Sequence[np.ndarray], *, where: Path) -> None:
@@ -104,52 +63,16 @@ def check_contents(name: str, arrays: Sequence[np.ndarray], *, where: Path) -> N
             )
 
 
-def check_pair(images: np.ndarray, labels: np.ndarray, num_classes: int, *, where: str) -> None:
-    """Raises when images and labels cannot belong together.
-
-    Args:
-      images: Images, first axis the examples.
-      labels: Labels (count,).
-      num_classes: How many classes there may be.
-      where: The place for the message.
-
-    Raises:
-      UserError: Their counts differ, there are none, or a label names no class.
-    """
-    if len(images) != len(labels):
-        raise UserError(f"{where}: {len(images)} images but {len(labels)} labels; get both again.")
-    if len(labels) == 0:
-        raise UserError(f"{where}: no examples.")
-    if labels.max() >= num_classes:
-        raise UserError(f"{where}: label {labels.max()}, expected 0 to {num_classes - 1}.")
-
-
-def _find(folder: Path, file: str) -> Path | None:
-    for path in (folder / file, folder / f"{file}.gz"):
-        if path.is_file():
-            return path
-    return None
-
-
-def _read(name: str, folder: Path, index: int) -> bytes:
-    """Returns the decompressed content of one of the four files, once it is known to be it."""
-    file, known = FILES[index], KNOWN[name]
-    path = _find(folder, file)
-    if path is None:
-        raise UserError(
-            f"{folder}: {file} (or {file}.gz) is missing; {name} needs all four idx files."
-        )
-    content = idx.read_bytes(path)
-    # What is wrong with the shape says more than a hash that differs, so look at that first.
-    idx.decode(content, axes=3 if "images" in file else 1, path=path)
-    content_hash, archive_hash = idx.sha256(content), idx.sha256(path.read_bytes())
+def _check_hashes(name: str, index: int, file: idx_folder.File) -> None:
+    """Raises when one of the four files is not the published one."""
+    known = KNOWN[name]
+    content_hash, archive_hash = idx.sha256(file.content), idx.sha256(file.path.read_bytes())
     if known.contents:
         matches = content_hash == known.contents[index]
     else:
         matches = archive_hash == known.archives[index]
     if not matches:
-        raise UserError(f"{path}: {_diagnose(name, file, content_hash, archive_hash)}")
-    return content
+        raise UserError(f"{file.path}: {_diagnose(name, FILES[index], content_hash, archive_hash)}")
 
 
 def _diagnose(name: str, file: str, content_hash: str, archive_hash: str) -> str:

@@ -1,7 +1,9 @@
 """Small fake sets in temporary folders, and a machine on which no real ones can be found."""
 
+import errno
 import gzip
 import io
+import pathlib
 
 import numpy as np
 import pytest
@@ -59,6 +61,26 @@ def fakes(monkeypatch):
 def write_idx():
     """The function that writes four idx files; test modules cannot import it from here."""
     return write_files
+
+
+@pytest.fixture
+def lock(monkeypatch):
+    """A function after which a folder may neither be entered nor read, not even by root."""
+
+    def close(folder):
+        for name, itself in (("stat", False), ("iterdir", True)):
+            method = guarded(getattr(pathlib.Path, name), itself, folder)
+            monkeypatch.setattr(pathlib.Path, name, method)
+
+    def guarded(method, itself, folder):
+        def call(path, *args, **kwargs):
+            if folder in path.parents or (itself and path == folder):
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return method(path, *args, **kwargs)
+
+        return call
+
+    return close
 
 
 @pytest.fixture

@@ -141,6 +141,7 @@ def test_kmnist_packed_anew_is_refused_and_leaves_nothing_behind(fakes, tmp_path
 def test_bad_names_and_places(tmp_path):
     refused("did you mean 'kmnist'", "kminst", data_dir=tmp_path)
     refused("did you mean 'digits'", "digit", data_dir=tmp_path)
+    refused("mnist has no configurations", "mnist/x", data_dir=tmp_path)
     refused("manual_dir=.*no such directory", "mnist", manual_dir=tmp_path / "nothing")
     refused("four idx files are not there", "mnist", data_dir=tmp_path, manual_dir=tmp_path)
     (tmp_path / "file").write_text("")

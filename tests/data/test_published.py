@@ -68,6 +68,9 @@ def test_kmnist_is_checked_as_its_publisher_compressed_it(fakes, tmp_path, write
         ("cifar-10", "did you mean 'cifar10'"),
         ("../mnist", "Known: digits, mnist1d"),
         ("xyzzy", "there is none of that name"),
+        ("xyzzy", "your own: four idx files, named as MNIST's, in DATA_DIR/NAME"),
+        ("mnist/x", "dataset='mnist/x': mnist has no configurations; name 'mnist'"),
+        ("digits/x", "digits has no configurations"),
         ("", "there is none of that name"),
     ],
 )
