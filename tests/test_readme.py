@@ -25,8 +25,9 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
-from cnnjax import augment, ops, platform, results, trained
+from cnnjax import augment, data, ops, platform, results, trained
 from cnnjax.augment.composed import OPERATIONS
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -170,6 +171,24 @@ def made_up() -> dict:
         "boxes": np.tile(np.array([[4.0, 3, 10, 9], [14, 10, 20, 20]]), (4, 1, 1)),
         "strength": 1.0,
     }
+
+
+def test_pictures_in_folders_are_prepared_as_shown(tmp_path, monkeypatch):
+    (code,) = python_of("Data")
+    draws = np.random.default_rng(0)
+    for part, count in (("train", 6), ("test", 2)):
+        for label in ("ash", "elm"):
+            folder = tmp_path / "PICTURES" / part / label
+            folder.mkdir(parents=True)
+            for number in range(count):
+                pixels = draws.integers(0, 256, (9, 7, 3), np.uint8)
+                Image.fromarray(pixels).save(folder / f"{number}.png")
+    monkeypatch.chdir(tmp_path)
+    exec(code, {"__name__": "leaves"})
+    leaves = data.load("leaves", "DIR")
+    assert leaves.class_names == ("ash", "elm")
+    assert leaves.test.images.shape == (4, 9, 7, 3)
+    assert len(leaves.train.labels) + len(leaves.validation.labels) == 12
 
 
 def test_the_distortions_run():
