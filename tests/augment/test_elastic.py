@@ -1,10 +1,16 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import ndimage, stats
 
+from cnnjax import augment
 from cnnjax.augment import displacement_field, smoothing_matrix
+
+KEY = jax.random.key(0)
+PICTURE = np.random.default_rng(0).random((9, 7, 3)).astype(np.float32)
 
 
 @pytest.mark.parametrize(("size", "sigma"), [(28, 4.0), (29, 5.5), (7, 1.0), (12, 20.0)])
@@ -124,3 +130,53 @@ def test_signals_move_along_their_length_only():
 def test_a_sigma_for_each_image_needs_its_lower_bound():
     with pytest.raises(ValueError, match="smallest_sigma=None: expected a number"):
         displacement_field(jax.random.key(0), 2, (4, 4), alpha=jnp.ones(2), sigma=jnp.full(2, 3.0))
+
+
+def test_elastic_reads_where_its_field_says():
+    for sigma in (4.0, (3.0, 5.0)):
+        motion = augment.draw_elastic(KEY, (9, 7), alpha=60.0, sigma=sigma)
+        (field,) = motion.steps
+        assert np.abs(field).max() > 0.3
+        expected = ndimage.map_coordinates(
+            PICTURE[..., 2], np.mgrid[:9, :7] + np.asarray(field), order=1, mode="grid-constant"
+        )
+        found = augment.elastic(KEY, PICTURE, alpha=60.0, sigma=sigma)[..., 2]
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{}, {"alpha": 20.0, "sigma": 3.0}])
+def test_displacements_are_as_large_as_smoothed_noise(options):
+    alpha, sigma = options.get("alpha", 34.0), options.get("sigma", 4.0)
+    impulse = np.zeros((41, 41))
+    impulse[20, 20] = 1
+    response = ndimage.gaussian_filter(impulse, sigma, truncate=5.0)
+    # Even noise on ±1 has the variance 1/3; weighted sums of it add the squares of the weights.
+    expected = alpha * np.sqrt(np.square(response).sum() / 3)
+    draw = jax.jit(
+        jax.vmap(functools.partial(augment.draw_elastic, size=(28, 28), **options)),
+        static_argnames=(),
+    )
+    (fields,) = draw(jax.random.split(KEY, 600)).steps
+    middle = np.asarray(fields)[:, :, 14, 14]
+    np.testing.assert_allclose(middle.std(0), expected, rtol=0.08)
+    half = jax.vmap(functools.partial(augment.draw_elastic, size=(28, 28), strength=0.5, **options))
+    np.testing.assert_allclose(
+        half(jax.random.split(KEY, 600)[:3]).steps[0], fields[:3] / 2, atol=1e-5
+    )
+
+
+def test_elastic_draws_its_alpha_and_its_sigma_apart():
+    def fields(alpha):
+        draws = functools.partial(
+            augment.draw_elastic, size=(30, 30), alpha=alpha, sigma=(1.5, 5.0)
+        )
+        return np.asarray(jax.jit(jax.vmap(draws))(jax.random.split(KEY, 400)).steps[0])
+
+    drawn, unit = fields((10.0, 50.0)), fields(1.0)
+    # α is a factor on the field of its key; σ shows in how steep a field is for its size.
+    alpha = np.sqrt(np.mean(drawn**2, (1, 2, 3)) / np.mean(unit**2, (1, 2, 3)))
+    np.testing.assert_allclose([alpha.min(), alpha.max()], [10, 50], atol=0.6)
+    slopes = np.mean(np.diff(unit, axis=2) ** 2, (1, 2, 3))
+    sigma = np.sqrt(np.mean(unit**2, (1, 2, 3)) / slopes / 2)
+    assert sigma.std() > 0.8
+    assert abs(np.corrcoef(alpha, sigma)[0, 1]) < 5 / np.sqrt(400)
