@@ -52,7 +52,9 @@ def test_groups_with_equal_networks_share_the_program_that_creates_their_states(
 @pytest.mark.parametrize("sizes", ["1079,0", "0,100,1079"])
 def test_the_whole_training_set_under_two_names_is_one_clear_error(sizes):
     config = small(choose=(), sweep=f"route=linear;seed=0:2;dataset.train_size={sizes}")
-    with pytest.raises(UserError, match=r"dataset.train_size=\d+: the same runs twice, for 0 st"):
+    with pytest.raises(
+        UserError, match=r"dataset.train_size=\d+: the same runs twice: train_size=0"
+    ):
         planning.plan_all(sweep.group(sweep.expand(config)))
 
 

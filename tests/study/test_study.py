@@ -180,12 +180,12 @@ def test_results_of_other_code_are_kept_and_told(whole, tmp_path, monkeypatch, c
     assert "other code" not in capfd.readouterr().err
     monkeypatch.setattr(environment, "code", lambda: "edited")
     pd.testing.assert_frame_equal(launch(small(), tmp_path / "again"), table)
-    said = "again: some of what stands there was made with other code of cnnjax, and is kept"
+    said = "again: keeps results that were made with other code of cnnjax; choose another"
     assert said in capfd.readouterr().err
     monkeypatch.setattr(environment, "usable_cores", lambda: 999)
     monkeypatch.setattr(environment, "_version", lambda _: "0.0")
     launch(small(), tmp_path / "again")
-    others = "of cnnjax and with another jaxlib and on another number of cores, and is kept"
+    others = "of cnnjax and with another jaxlib and on another number of cores; choose another"
     assert others in capfd.readouterr().err
 
 
