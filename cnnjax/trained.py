@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -13,6 +14,9 @@ from cnnjax import config as configs
 from cnnjax import evaluation, invariance, planning, results, summaries, sweep, train
 from cnnjax.errors import UserError, choose
 
+Number = int | float
+
+# Columns of results.parquet that may tell runs of a route apart.
 _TELLING = ("train_size", "label_noise", "augment_strength", "learning_rate", "weight_decay")
 
 
@@ -39,7 +43,7 @@ def load(
     route: str,
     seed: int = 0,
     data_dir: str | None = None,
-    **numbers: float,
+    **numbers: Number,
 ) -> Network:
     """Reads a network that a launch trained.
 
@@ -98,12 +102,12 @@ def variables_of(plan: planning.Plan, member: int, workdir: pathlib.Path) -> Any
         return evaluation.member_of(jax.device_get(states.variables), member)
 
 
-def _row(workdir: pathlib.Path, route: str, numbers: dict[str, float]) -> Any:
+def _row(workdir: pathlib.Path, route: str, numbers: Mapping[str, Number]) -> Any:
     """The run's row of the untouched test set."""
     table = results.read(workdir / "results.parquet")
     choose("route", route, sorted(set(table["route"])))
     for name in numbers:
-        choose("load", name, ["seed", *_TELLING])
+        choose("numbers", name, ["seed", *_TELLING])
     rows = table[(table["route"] == route) & table["chosen"] & (table["status"] == "done")]
     rows = rows[~rows["initial"] & (rows["transformation"] == "none") & (rows["magnitude"] == 0)]
     if "train_size" not in numbers:
@@ -111,10 +115,10 @@ def _row(workdir: pathlib.Path, route: str, numbers: dict[str, float]) -> Any:
     found = summaries.where(rows, numbers)
     told = ", ".join(f"{name}={value:g}" for name, value in numbers.items())
     if found.empty:
-        left = {name: sorted(set(rows[name])) for name in numbers}
+        left = {name: sorted(set(rows[name].tolist())) for name in numbers}
         raise UserError(f"{workdir}: no run of {route} with {told}; there are {left}")
     if len(found.drop_duplicates(["group", "member"])) > 1:
-        apart = {name: sorted(set(found[name])) for name in _TELLING}
+        apart = {name: sorted(set(found[name].tolist())) for name in _TELLING}
         several = {name: values for name, values in apart.items() if len(values) > 1}
         raise UserError(f"{workdir}: several runs of {route} with {told}; name one of {several}")
     return found.iloc[0]
