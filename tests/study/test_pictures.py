@@ -124,6 +124,11 @@ def test_the_insides_are_of_the_best_mean_and_its_median_seed(monkeypatch):
     assert (run.route, run.config.seed, label) == ("steady", 0, "Steady, seed 0")
 
 
+def test_of_two_seeds_in_the_middle_the_better_is_drawn(monkeypatch):
+    told = {"even": ("digits", 100, (0.6, 0.8, 0.9, 0.7))}
+    assert drawn_insides(monkeypatch, told)[1] == "Even, seed 1"
+
+
 def test_the_insides_are_of_the_best_of_all_sets_and_not_of_the_largest(monkeypatch):
     told = {"few": ("digits", 1079, (0.96,)), "many": ("mnist1d", 4000, (0.4,))}
     run, label = drawn_insides(monkeypatch, told)
