@@ -28,6 +28,8 @@ class LayerError(NamedTuple):
       transformation: "translation" or "rotation".
       magnitude: Pixels (samples), or 90 degrees.
       error: Mean over images of ‖f(Tx) − T f(x)‖ / ‖T f(x)‖: 0 moves exactly, √2 is unrelated.
+        Images whose T f(x) is all 0, or not a number, are left out; where none is left there is
+        no row.
     """
 
     layer: str
@@ -79,7 +81,8 @@ def equivariance(
       Layer by layer; translations in the order given, then the rotation.
 
     Raises:
-      ValueError: A shift is no whole number within the image, or there are no images.
+      ValueError: A shift is no whole number within the image, or there are no images, or these
+        have no spatial axis.
 
     Reference:
       T. Cohen and M. Welling, "Group equivariant convolutional networks", ICML (2016), for
@@ -92,8 +95,12 @@ def equivariance(
     [('difference', 1.0, 0.0), ('difference', 2.0, 0.0)]
     """
     space = images.shape[1:-1]
-    if not all(isinstance(shift, Integral) and 1 <= shift < min(space) for shift in shifts):
-        raise ValueError(f"shifts={tuple(shifts)}: expected integers from 1 to {min(space) - 1}")
+    if not space:
+        raise ValueError(f"images of shape {images.shape}: expected (examples, *space, channels)")
+    if np.ndim(shifts) != 1 or not all(
+        isinstance(shift, Integral) and 1 <= shift < min(space) for shift in shifts
+    ):
+        raise ValueError(f"shifts={shifts!r}: expected integers from 1 to {min(space) - 1}")
     batching.size(len(images), batch_size)  # it checks both
 
     maps_of = partial(_maps_of, feature_maps, variables, batch_size=batch_size)

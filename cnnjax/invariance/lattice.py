@@ -16,6 +16,8 @@ Maps = Mapping[str, Shaped[np.ndarray, "batch *shape"]]
 # How far a unit must move, relative to the largest value in its map, to count as noticing: above
 # what rounding, or a convolution by fast transforms, lets through.
 NOTICED = 1e-4
+# How far from the rest of the input, which lies in [0, 1], a changed line is at least.
+FAR = 10.0
 BASES = 2
 
 
@@ -115,10 +117,14 @@ def fit(noticed: Bool[np.ndarray, "pixels positions"]) -> Lattice | None:
 
 
 def _touched(shape: tuple[int, ...]) -> tuple[Float[np.ndarray, "batch *shape"], list[int]]:
-    """Random inputs, then copies with one line of pixels drawn anew; and where each axis starts."""
+    """Random inputs, then copies with one line of pixels far away; and where each axis starts."""
     random = np.random.default_rng(0)
     bases = random.uniform(size=(BASES, *shape)).astype(np.float32)
-    others = random.uniform(size=(BASES, *shape)).astype(np.float32)
+    # A maximum only notices what wins. Far above the rest a pixel does, or far below it where its
+    # weight is negative: so what lies above in one of the two inputs lies below in the other.
+    signs = random.choice([-1.0, 1.0], size=shape)
+    others = FAR * random.uniform(1, 2, size=bases.shape) * np.stack([signs, -signs])
+    others = others.astype(np.float32)
     blocks, starts, start = [bases], [], BASES
     for axis, pixels in enumerate(shape[:-1]):
         starts.append(start)

@@ -232,15 +232,22 @@ def test_a_map_that_is_smaller_than_the_shift_has_nothing_to_compare(size):
     assert max(row.error for row in rows if row.transformation == "translation") < 1e-5
 
 
-@pytest.mark.parametrize("shifts", [(0,), (1, 12), (-1,), (1.5,)])
+@pytest.mark.parametrize("shifts", [(0,), (1, 12), (-1,), (1.5,), 1])
 def test_shifts_outside_the_image_are_refused(shifts, unchecked):
-    with pytest.raises(ValueError, match=r"shifts=\(.*\): expected integers from 1 to 11"):
+    with pytest.raises(ValueError, match=r"shifts=.*: expected integers from 1 to 11"):
         equivariance(stack("SAME"), kernels(), pictures(), shifts=shifts)
 
 
 def test_an_empty_set_is_refused():
     with pytest.raises(ValueError, match="examples=0"):
         equivariance(stack("SAME"), kernels(), pictures(examples=0))
+
+
+def test_vectors_are_refused():
+    with pytest.raises(
+        ValueError, match=r"images of shape \(5, 12\): expected \(examples, \*space"
+    ):
+        equivariance(stack("SAME"), kernels(), np.zeros((5, 12), np.float32))
 
 
 @st.composite
@@ -276,3 +283,37 @@ def test_lattices_are_those_of_receptive_field_arithmetic(layers):
         lattice = found[str(place)][0]
         assert lattice.stride == jump
         assert (lattice.first, lattice.last) == (first, last)
+
+
+def largest(x, window):
+    """Max pooling without overlap."""
+    space = range(1, x.ndim - 1)
+    windows = np.lib.stride_tricks.sliding_window_view(x, [window] * len(space), tuple(space))
+    whole = (slice(None), *(slice(None, None, window) for _ in space))
+    return windows[whole].max(axis=tuple(range(x.ndim, windows.ndim)))
+
+
+@pytest.mark.parametrize("axes", [1, 2])
+@pytest.mark.parametrize("positions", [3, 4, 6])
+@pytest.mark.parametrize("window", [2, 3, 4, 6])
+def test_a_maximum_notices_each_of_its_pixels(window, positions, axes):
+    shape = (*[window * positions] * axes, 1)
+    found = probe(lambda x: {"pool": largest(x, window)}, shape)["pool"]
+    assert [each[:3] for each in found] == [(window, 0, window - 1)] * axes
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_maximum_behind_weights_of_either_sign_notices_each_of_its_pixels(sign):
+    weighted = lambda x: {"pool": largest(sign * (x + 0.5 * np.roll(x, 1, 1)), 3)}  # noqa: E731
+    (found,) = probe(weighted, (24, 1))["pool"]
+    assert found[:3] == (3, -1, 2)
+
+
+def test_small_weights_are_noticed_and_rounding_is_not():
+    def weak(x):
+        sides = np.roll(x, 1, 1) + np.roll(x, -1, 1)
+        rounding = 1e-6 * x.sum(axis=1, keepdims=True)
+        return {"weak": x + 0.003 * sides + rounding}
+
+    (found,) = probe(weak, (12, 1))["weak"]
+    assert found[:3] == (1, -1, 1)
