@@ -231,7 +231,7 @@ def _corrupted(
         [variables[index] for index in indices],
         test.images[:count],
         test.labels[:count],
-        config.invariance.corruptions.to_dict(),
+        corruptions=config.invariance.corruptions.to_dict(),
         key=jax.random.key(0),
     )
     return {

@@ -1,6 +1,6 @@
 """What a network makes of a test set: exact sums, and the two best guesses for each example."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int, Num
 
 from cnnjax import ops
 from cnnjax.invariance import batching
+from cnnjax.invariance.checks import check_labels
 
 Predict = Callable[[Any, Array], Array]
 """predict(variables, inputs) -> logits: pure, traceable, and given float inputs, [0, 1] for images.
@@ -21,12 +22,13 @@ not of JAX, such as a scikit-learn classifier's, goes through `jax.pure_callback
 
 
 class TopTwo(NamedTuple):
-    """The two most probable classes of each example.
+    """The two classes of the largest logits of each example, which are the most probable ones.
 
     Attributes:
-      first: The most probable class; of equals, the lowest.
+      first: The predicted class, that of the largest logit; of equals, the lowest. −1 where a logit
+        is not a number.
       first_probability: Its softmax probability.
-      second: The next class.
+      second: The next class; −1 where there is no first.
       second_probability: Its softmax probability.
     """
 
@@ -37,11 +39,11 @@ class TopTwo(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """Sums over examples, so that batches of any size add up exactly, and the guesses.
+    """Sums over examples and the guesses, whatever the batches were.
 
     Attributes:
       correct: Number of examples whose class is the label.
-      loss: Sum of the cross-entropies, in nats.
+      loss: Sum of the cross-entropies, in nats; batches of another size round it otherwise.
       examples: Number of examples.
       guesses: What each example is taken for.
     """
@@ -54,25 +56,19 @@ class Evaluation(NamedTuple):
 
 def classes(logits: Float[Array, "batch classes"]) -> Int[Array, " batch"]:
     """The predicted class, or −1 where a logit is not a number: that is no answer at all."""
-    if logits.ndim != 2:
-        raise ValueError(f"logits of shape {logits.shape}: expected (batch, classes) of `predict`")
+    if logits.ndim != 2 or logits.shape[1] < 2:
+        raise ValueError(
+            f"logits of shape {logits.shape}: expected (batch, classes) of `predict`, at least two "
+            "classes"
+        )
     return jnp.where(jnp.isnan(logits).any(axis=-1), -1, jnp.argmax(logits, axis=-1))
 
 
-def check_labels(images: Array | np.ndarray, labels: Array | np.ndarray) -> None:
-    """Refuses labels that are not one class for each image."""
-    if labels.ndim != 1:
-        raise ValueError(f"labels of shape {labels.shape}: expected one class for each image")
-    if len(images) != len(labels):
-        raise ValueError(f"labels={len(labels)}: expected as many as images, {len(images)}")
-
-
-@partial(jax.jit, static_argnames=("predict", "batch_size"))
 def evaluate(
     predict: Predict,
     variables: Any,
     images: Num[Array | np.ndarray, "examples *space channels"],
-    labels: Int[Array | np.ndarray, " examples"],
+    labels: Int[Array | np.ndarray, " examples"] | Sequence[int],
     *,
     batch_size: int = 500,
 ) -> Evaluation:
@@ -92,8 +88,8 @@ def evaluate(
       The sums, and one guess an example, in order.
 
     Raises:
-      ValueError: There are no examples, there is not one label for each, or the batch size is not
-        positive.
+      ValueError: There are no examples, there is not one class for each, the batch size is not
+        positive, or `predict` does not give logits of at least two classes.
 
     >>> import jax.numpy as jnp
     >>> logits = jnp.array([[2.0, 1.0], [0.0, 3.0], [1.0, 0.0]])[:, None]
@@ -101,17 +97,35 @@ def evaluate(
     >>> int(sums.correct), int(sums.examples)
     (2, 3)
     """
-    check_labels(images, labels)
+    labels = check_labels(images, labels)
+    found, columns = _evaluate(predict, variables, images, labels, batch_size=batch_size)
+    number = columns.shape[1]
+    if not isinstance(labels, jax.core.Tracer) and np.max(labels) >= number:
+        raise ValueError(f"labels with {np.max(labels)}: expected classes from 0 to {number - 1}")
+    return found
 
-    def one(batch: tuple[Array, Array, Array]) -> tuple[Array, Array, TopTwo]:
+
+@partial(jax.jit, static_argnames=("predict", "batch_size"))
+def _evaluate(
+    predict: Predict,
+    variables: Any,
+    images: Num[Array | np.ndarray, "examples *space channels"],
+    labels: Int[Array | np.ndarray, " examples"],
+    *,
+    batch_size: int,
+) -> tuple[Evaluation, Float[Array, "0 classes"]]:
+    """The compiled core of `evaluate`, and an empty array that tells the number of classes."""
+
+    def one(batch: tuple[Array, Array, Array]) -> tuple[Array, Array, TopTwo, Array]:
         inputs, truth, real = batch
         logits = predict(variables, ops.unit(inputs)).astype(jnp.float32)
+        answers = classes(logits)
         loss = -jnp.take_along_axis(jax.nn.log_softmax(logits), truth[:, None], axis=-1)[:, 0]
-        probabilities, guesses = jax.lax.top_k(jax.nn.softmax(logits), 2)
         return (
-            jnp.sum(real & (classes(logits) == truth)),
+            jnp.sum(real & (answers == truth)),
             jnp.sum(jnp.where(real, loss, 0.0)),
-            TopTwo(guesses[:, 0], probabilities[:, 0], guesses[:, 1], probabilities[:, 1]),
+            _top_two(logits, answers),
+            logits[:0],
         )
 
     examples = images.shape[0]
@@ -120,6 +134,20 @@ def evaluate(
         batching.split(labels, batch_size),
         jnp.asarray(batching.real(examples, batch_size)),
     )
-    correct, loss, guesses = jax.lax.map(one, batches)
+    correct, loss, guesses, columns = jax.lax.map(one, batches)
     guesses = jax.tree.map(lambda values: values.reshape(-1)[:examples], guesses)
-    return Evaluation(jnp.sum(correct), jnp.sum(loss), jnp.int32(examples), guesses)
+    sums = Evaluation(jnp.sum(correct), jnp.sum(loss), jnp.int32(examples), guesses)
+    return sums, columns[0]
+
+
+def _top_two(logits: Float[Array, "batch classes"], first: Int[Array, " batch"]) -> TopTwo:
+    """The first guess, which is given, and the second one."""
+    # By the logits: probabilities round, and what is equal or 0 among them has no order.
+    lowest = jnp.finfo(logits.dtype).min
+    others = jnp.where(
+        jnp.arange(logits.shape[1]) == first[:, None], -jnp.inf, jnp.maximum(logits, lowest)
+    )
+    second = jnp.where(first < 0, -1, jnp.argmax(others, axis=-1))
+    pairs = jnp.stack([first, second], axis=-1)
+    chances = jnp.take_along_axis(jax.nn.softmax(logits), pairs, axis=-1)
+    return TopTwo(first, chances[:, 0], second, chances[:, 1])

@@ -13,6 +13,7 @@ References:
 """
 
 import functools
+import operator
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ from jaxtyping import Array, Float, Int, Key, Num, PRNGKeyArray, UInt8
 
 from cnnjax import augment, errors, ops
 from cnnjax.augment.draw import Image, NewImage
+from cnnjax.invariance.checks import check_images
 
 SEVERITIES = (1, 2, 3, 4, 5)
 
@@ -176,13 +178,13 @@ CORRUPTIONS: Mapping[str, Corruption] = {
 NAMES = tuple(CORRUPTIONS)
 
 
-def corrupt(name: str, key: PRNGKeyArray, image: Image, severity: int | Int[Array, ""]) -> NewImage:
+def corrupt(key: PRNGKeyArray, image: Image, name: str, severity: int | Int[Array, ""]) -> NewImage:
     """Corrupts one image: apply(key, image, values[severity − 1]).
 
     Args:
-      name: One of `NAMES`.
       key: What is random about it; all severities make the same draws.
       image: The image, in [0, 1].
+      name: One of `NAMES`.
       severity: 1 to 5; may be traced, so that the severities share a program.
 
     Returns:
@@ -190,24 +192,24 @@ def corrupt(name: str, key: PRNGKeyArray, image: Image, severity: int | Int[Arra
 
     Raises:
       UserError: There is no such corruption.
-      ValueError: A severity that is not traced is outside 1..5.
+      ValueError: A severity that is not traced is none of 1 to 5.
 
     >>> import jax, jax.numpy as jnp
-    >>> corrupt("brightness", jax.random.key(0), jnp.zeros((1, 2, 1)), 3).ravel().tolist()
+    >>> corrupt(jax.random.key(0), jnp.zeros((1, 2, 1)), "brightness", 3).ravel().tolist()
     [0.25, 0.25]
     """
     errors.choose("invariance.corruptions", name, NAMES)
     if not isinstance(severity, jax.core.Tracer):
-        _check(int(severity))
+        _check(severity)
     corruption = CORRUPTIONS[name]
     value = jnp.asarray(corruption.values, jnp.float32)[severity - 1]
     return corruption.apply(key, image, value)
 
 
 def corrupted(
-    name: str,
     key: PRNGKeyArray,
     images: Num[Array | np.ndarray, "examples height width channels"],
+    name: str,
     *,
     severities: Sequence[int] = SEVERITIES,
 ) -> UInt8[Array, "severities examples height width channels"]:
@@ -217,9 +219,9 @@ def corrupted(
     corruptions nor the images that come after it change what happens to it.
 
     Args:
-      name: One of `NAMES`.
       key: The launch's key.
       images: uint8 pixels, or floats in [0, 1].
+      name: One of `NAMES`.
       severities: Some of 1 to 5.
 
     Returns:
@@ -227,20 +229,43 @@ def corrupted(
 
     Raises:
       UserError: There is no such corruption.
-      ValueError: A severity is outside 1..5, or there is none.
+      ValueError: A severity is none of 1 to 5, or there is none, or the images are not what
+        `images` says.
     """
-    errors.choose("invariance.corruptions", name, NAMES)
-    if len(severities) == 0:
-        raise ValueError(f"severities={severities}: expected some of 1 to 5")
-    for severity in severities:
-        _check(severity)
+    severities = chosen(name, severities)
+    check_images(images)
     own = jax.random.fold_in(key, zlib.crc32(name.encode()))
     return _spoil(name, _keys(own, images.shape[0]), images, jnp.asarray(severities))
 
 
-def _check(severity: int) -> None:
-    if severity not in SEVERITIES:
+def chosen(name: str, severities: Sequence[int]) -> tuple[int, ...]:
+    """The severities at which a corruption is wanted, checked.
+
+    Args:
+      name: One of `NAMES`.
+      severities: Some of 1 to 5.
+
+    Returns:
+      The severities as integers, in the same order.
+
+    Raises:
+      UserError: There is no such corruption.
+      ValueError: A severity is none of 1 to 5, or there is none.
+    """
+    errors.choose("invariance.corruptions", name, NAMES)
+    if np.ndim(severities) != 1 or len(severities) == 0:
+        raise ValueError(f"severities={severities!r} of {name}: expected some of 1 to 5")
+    return tuple(map(_check, severities))
+
+
+def _check(severity: int | Int[Array, ""]) -> int:
+    try:
+        number = operator.index(severity)  # of integers only, those of numpy and jax among them
+    except TypeError:
+        number = 0
+    if number not in SEVERITIES:
         raise ValueError(f"severity={severity!r}: expected 1, 2, 3, 4 or 5")
+    return number
 
 
 @functools.partial(jax.jit, static_argnames="count")
@@ -259,7 +284,7 @@ def _spoil(
     unspoilt = ops.unit(images)
 
     def at(severity: Array) -> Array:
-        spoilt = jax.vmap(lambda key, image: corrupt(name, key, image, severity))(keys, unspoilt)
+        spoilt = jax.vmap(lambda key, image: corrupt(key, image, name, severity))(keys, unspoilt)
         return jnp.round(255 * spoilt).astype(jnp.uint8)
 
     return jax.lax.map(at, severities)
@@ -301,5 +326,6 @@ def corruption_errors(
     # Both sums go over the severities that both were measured at.
     known = np.isfinite(added) & np.isfinite(reference)
     reference = np.where(known, reference, 0).sum(axis=-1)
-    reference = np.where(reference > 0, reference, np.nan)
+    # Error rates are multiples of 1 / examples: what is smaller than any such is rounding.
+    reference = np.where(reference > 1e-9, reference, np.nan)
     return np.where(known, added, 0).sum(axis=-1) / reference

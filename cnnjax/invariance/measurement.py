@@ -11,8 +11,10 @@ from jaxtyping import Array, Float, Int, Num, PRNGKeyArray, Shaped
 
 from cnnjax import ops
 from cnnjax.augment import affine_matrix
-from cnnjax.invariance import batching, corruptions, transformations
-from cnnjax.invariance.accuracy import Predict, check_labels, classes
+from cnnjax.invariance import batching, transformations
+from cnnjax.invariance.accuracy import Predict, classes
+from cnnjax.invariance.checks import check_images, check_labels, check_values
+from cnnjax.invariance.corruptions import NAMES, SEVERITIES, chosen, corrupted
 from cnnjax.invariance.transformations import Instance, Magnitudes
 
 
@@ -158,7 +160,7 @@ def measure(
     predict: Predict,
     variables: Any,
     images: Num[Array | np.ndarray, "examples *space channels"],
-    labels: Int[Array | np.ndarray, " labels"],
+    labels: Int[Array | np.ndarray, " labels"] | Sequence[int],
     *,
     transformations: Magnitudes | None = None,
     batch_size: int = 500,
@@ -207,8 +209,8 @@ def measure(
             f"images={images.shape}: expected (examples, height, width, channels) "
             "or (examples, length, channels)"
         )
-    check_labels(images, labels)
-    _check_values(images)
+    labels = check_labels(images, labels)
+    check_values(images)
     plan = _plan(transformations, tuple(images.shape[1:-1]))
     counts = tally(
         predict,
@@ -252,9 +254,9 @@ def measure_corruptions(
     predict: Predict,
     members: Sequence[Any],
     images: Num[Array | np.ndarray, "examples height width channels"],
-    labels: Int[Array | np.ndarray, " labels"],
-    severities: Mapping[str, Sequence[int]],
+    labels: Int[Array | np.ndarray, " labels"] | Sequence[int],
     *,
+    corruptions: Mapping[str, Sequence[int]] | None = None,
     batch_size: int = 500,
     key: PRNGKeyArray,
 ) -> list[list[Measurement]]:
@@ -268,7 +270,8 @@ def measure_corruptions(
       members: Each model's variables.
       images: uint8 pixels, or floats in [0, 1].
       labels: Classes, 0-based.
-      severities: Some of 1 to 5 by name, of `corruptions.NAMES`.
+      corruptions: Severities, some of 1 to 5, by name, of `CORRUPTIONS`; None stands for all
+        corruptions at all five.
       batch_size: Largest batch.
       key: The same key gives every model the same corrupted images.
 
@@ -280,11 +283,13 @@ def measure_corruptions(
       ValueError: A severity is outside 1..5, there is not one label for each image, or the images
         are not what `images` says.
     """
-    check_labels(images, labels)
-    _check_values(images)
+    truth = np.asarray(check_labels(images, labels))
+    check_images(images)
     if isinstance(members, Mapping):
         raise ValueError("members: expected a list with the variables of each model")
-    truth = np.asarray(labels)
+    if corruptions is None:
+        corruptions = dict.fromkeys(NAMES, SEVERITIES)
+    wanted = {name: chosen(name, severities) for name, severities in corruptions.items()}
 
     def answered(
         variables: Any, sets: Num[Array | np.ndarray, "severities examples height width channels"]
@@ -304,17 +309,19 @@ def measure_corruptions(
 
     stored = jnp.asarray(images)
     # As many copies as there are severities: sets of one size share a program.
-    copies = jnp.stack([stored] * max([1, *map(len, severities.values())]))
+    copies = jnp.stack([stored] * max([1, *map(len, wanted.values())]))
     untouched = [answered(each, copies)[0] for each in members]
+    del copies  # before others are made
     found = [[measured("none", 0, each, each)] for each in untouched]
-    for name, chosen in severities.items():
-        spoilt = corruptions.corrupted(name, key, stored, severities=chosen)
+    for name, severities in wanted.items():
+        spoilt = corrupted(key, stored, name, severities=severities)
         for variables, before, own in zip(members, untouched, found, strict=True):
             each = answered(variables, spoilt)
             own += [
                 measured(name, severity, at, before)
-                for severity, at in zip(chosen, each, strict=True)
+                for severity, at in zip(severities, each, strict=True)
             ]
+        del spoilt
     return found
 
 
@@ -403,24 +410,6 @@ def summary(measurements: Sequence[Measurement]) -> dict[str, float]:
         name: relative_area(*zip(*sorted(curve.items()), strict=True))
         for name, curve in curves.items()
     }
-
-
-def _check_values(images: Array | np.ndarray) -> None:
-    """Refuses what `transform` would take for something else, where values can be looked at."""
-    floating = jnp.issubdtype(images.dtype, jnp.floating)
-    if images.ndim == 3 and not floating:
-        raise ValueError(
-            f"images of type {images.dtype} and shape {images.shape}: expected floats, as signals "
-            "are, or (examples, height, width, channels)"
-        )
-    if images.ndim == 4 and images.size and floating and not isinstance(images, jax.core.Tracer):
-        low, high = float(jnp.min(images)), float(jnp.max(images))
-        # Rounding aside, for what leaves [0, 1] is clipped.
-        if low < -1e-3 or high > 1 + 1e-3:
-            raise ValueError(
-                f"images from {low:g} to {high:g}: expected floats in [0, 1]; what a network wants "
-                "otherwise belongs into `predict`"
-            )
 
 
 def _plan(chosen: Magnitudes | None, space: tuple[int, ...]) -> transformations.Plan:

@@ -1,6 +1,7 @@
 """What is done to the test set: transformations, their magnitudes, and the table of instances."""
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -105,8 +106,8 @@ def plan(transformations: Magnitudes, space: tuple[int, ...]) -> Plan:
       The plan; its first cell and its first instance are the untouched set, ("none", 0).
 
     Raises:
-      UserError: A transformation is unknown or has no meaning for signals, or a magnitude is out
-        of range.
+      UserError: A transformation is unknown or has no meaning for signals, or a magnitude is no
+        number or out of range.
 
     >>> plan({"rotation": (10, 20)}, (28, 28)).cells
     (('none', 0.0), ('rotation', 10.0), ('rotation', 20.0))
@@ -114,6 +115,11 @@ def plan(transformations: Magnitudes, space: tuple[int, ...]) -> Plan:
     cells, cell, rows = [("none", 0.0)], [0], [Instance()]
     for name, magnitudes in transformations.items():
         _check_name(name, len(space))
+        if np.ndim(magnitudes) != 1 or not all(isinstance(each, Real) for each in magnitudes):
+            raise errors.UserError(
+                f"invariance.transformations.{name}={magnitudes!r}: expected numbers, such as "
+                "(1, 2)"
+            )
         if len(magnitudes) == 0:
             raise errors.UserError(
                 f"invariance.transformations.{name}={magnitudes}: expected at least one magnitude"
@@ -137,8 +143,11 @@ def _check_name(name: str, axes: int) -> None:
 
 
 def _check(name: str, magnitude: float, space: tuple[int, ...]) -> None:
-    limit = {"translation": float(min(space)), "rotation": 180.0}.get(name, np.inf)
-    if 0 < magnitude <= limit and np.isfinite(magnitude):
+    # The table holds float32, in which larger numbers are infinite.
+    largest = float(np.finfo(np.float32).max)
+    limit = {"translation": float(min(space)), "rotation": 180.0}.get(name, largest)
+    if 0 < magnitude <= limit:
         return
-    expected = f"0 < magnitude ≤ {limit:g}" if np.isfinite(limit) else "a finite number > 0"
-    raise errors.UserError(f"invariance.transformations.{name}={magnitude:g}: expected {expected}")
+    raise errors.UserError(
+        f"invariance.transformations.{name}={magnitude:g}: expected 0 < magnitude ≤ {limit:g}"
+    )

@@ -79,6 +79,25 @@ def test_an_answer_that_is_not_a_number_is_wrong():
     assert np.isnan(sums.loss)
 
 
+@pytest.mark.parametrize(
+    ("logits", "first", "second"),
+    [
+        ([-200, 0, -300, -120, -150], 1, 3),  # all probabilities but the first are 0
+        ([1e-9, 2e-9, 0], 1, 0),  # all are a third
+        ([1, np.inf, 3], 1, 2),  # all are not a number
+        ([0, -np.inf, -np.inf], 0, 1),
+        ([3, 1, 3], 0, 2),
+        ([-0.0, 0.0, -1], 0, 1),
+        ([1, np.nan, 3], -1, -1),
+    ],
+)
+def test_guesses_go_by_the_logits(logits, first, second):
+    sums = evaluate(lambda _, x: x, {}, np.array([logits], np.float32), [max(first, 0)])
+    assert int(sums.correct) == (first >= 0)
+    assert sums.guesses.first.tolist() == [first]
+    assert sums.guesses.second.tolist() == [second]
+
+
 def test_padding_that_breaks_the_network_leaves_the_sums_alone():
     images = np.full((3, 2, 2, 1), 100, np.uint8)  # the padding is black, so it divides by 0
 
@@ -120,3 +139,31 @@ def test_labels_are_one_class_for_each_image(shape, told, unchecked):
     images, weights = np.zeros((4, 4, 3, 1), np.uint8), np.zeros((12, 2), np.float32)
     with pytest.raises(ValueError, match=told):
         evaluate(linear, weights, images, np.zeros(shape, np.int32))
+
+
+@pytest.mark.parametrize("kind", [list, np.array, jnp.array])
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        ([0, 1, 2], "labels with 2: expected classes from 0 to 1"),
+        ([0, -1, 1], "labels with -1: expected classes from 0 on"),
+        ([0.0, 0.5, 1.0], "labels of type float.*: expected integers"),
+    ],
+)
+def test_labels_are_classes(labels, told, kind, unchecked):
+    images, weights = np.zeros((3, 4, 3, 1), np.uint8), np.zeros((12, 2), np.float32)
+    with pytest.raises(ValueError, match=told):
+        evaluate(linear, weights, images, kind(labels))
+
+
+def test_labels_may_be_a_list():
+    images, labels, weights, _ = problem(5)
+    found = evaluate(linear, weights, images, labels.tolist())
+    assert int(found.correct) == int(evaluate(linear, weights, images, labels).correct)
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 1), (3, 2, 2)])
+def test_logits_are_of_two_classes_at_least(shape, unchecked):
+    images, labels = np.zeros((3, 4, 3, 1), np.uint8), np.zeros(3, np.int32)
+    with pytest.raises(ValueError, match=r"logits of shape .*: expected \(batch, classes\)"):
+        evaluate(lambda _, x: jnp.zeros(shape), {}, images, labels)

@@ -275,6 +275,8 @@ def test_stacked_members_are_counted_as_each_alone(over):
         (np.zeros((4, 7), np.uint8), np.zeros(4, np.int32), r"images=\(4, 7\): expected"),
         (np.zeros((4, 7, 7, 1), np.uint8), np.zeros(3, np.int32), "labels=3: expected as many"),
         (np.zeros((4, 7, 7, 1), np.uint8), np.zeros((4, 2), np.int32), r"labels of shape \(4, 2\)"),
+        (np.zeros((4, 7, 7, 1), np.uint8), np.full(4, -1), "labels with -1: expected classes"),
+        (np.zeros((4, 7, 7, 1), np.uint8), np.zeros(4), "labels of type float64: expected int"),
         (np.zeros((0, 7, 7, 1), np.uint8), np.zeros(0, np.int32), "examples=0"),
         (np.zeros((4, 7, 7), np.uint8), np.zeros(4, np.int32), "type uint8 .* as signals are"),
         (np.full((4, 7, 7, 1), 9.0, np.float32), np.zeros(4, np.int32), "images from 9 to 9: "),
@@ -296,7 +298,7 @@ def test_what_predicts_classes_and_not_logits_is_refused(unchecked):
 def test_the_variables_of_one_model_are_not_taken_for_a_list_of_models(unchecked):
     images, labels, weights = problem()
     with pytest.raises(ValueError, match="members: expected a list with the variables of each"):
-        measure_corruptions(linear, {"w": weights}, images, labels, {"fog": [1]}, key=KEY)
+        measure_corruptions(linear, {"w": weights}, images, labels, key=KEY)
 
 
 def test_an_unknown_transformation_is_refused_with_the_nearest():
