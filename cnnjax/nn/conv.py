@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from cnnjax import ops
 from cnnjax.nn.initialisers import he_normal, zeros
-from cnnjax.nn.layer import Geometry, Initialiser, Layer, positions
+from cnnjax.nn.layer import Geometry, Initialiser, Layer, check_features, positions
 from cnnjax.ops.windows import Padding, PerAxis, per_axis
 
 
@@ -45,8 +45,7 @@ class Conv(Layer):
     ) -> Float[Array, "batch *out features"]:
         """Applies the layer."""
         # Before the kernel is drawn, which would fail without a word of what is wrong.
-        if self.features < 1:
-            raise ValueError(f"features={self.features}: expected an integer ≥ 1")
+        check_features(self.features)
         if self.groups < 1 or x.shape[-1] % self.groups:
             raise ValueError(
                 f"groups={self.groups}: expected a divisor of the {x.shape[-1]} input channels"
@@ -104,6 +103,7 @@ class LocallyConnected(Layer):
         self, x: Float[Array | np.ndarray, "batch *space channels"]
     ) -> Float[Array, "batch *out features"]:
         """Applies the layer."""
+        check_features(self.features)
         axes = x.ndim - 2
         window, stride = (
             per_axis("window", self.window, axes),

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from cnnjax import ops
 from cnnjax.nn.initialisers import he_normal, zeros
-from cnnjax.nn.layer import Geometry, Initialiser, Layer, positions
+from cnnjax.nn.layer import Geometry, Initialiser, Layer, check_features, positions
 
 
 class Flatten(Layer):
@@ -47,6 +47,7 @@ class Dense(Layer):
         self, x: Float[Array | np.ndarray, "batch *space inputs"]
     ) -> Float[Array, "batch *space features"]:
         """Applies the layer."""
+        check_features(self.features)
         kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features))
         y = jnp.dot(x, kernel)
         if self.use_bias:

@@ -1,6 +1,7 @@
 """How parameters start. Every initialiser is a function (key, shape, dtype) -> array.
 
-The fan-in of a kernel is the product of all its axes but the last. Initialisers without a parameter
+The fan-in of a kernel is the product of all its axes but the last; where that is 0, initialisers
+that go by it raise ValueError. Initialisers without a parameter
 are plain functions, and those with one are remembered, so that two modules built alike compare
 equal and a jitted function that takes one compiles once. Numbers are drawn as a flat vector: they
 are the same as those of an array of more axes, and XLA compiles the drawing about three times as
@@ -139,4 +140,7 @@ def _normal(key: Any, shape: Sequence[int], dtype: Any, variance: float) -> Arra
 
 
 def _fan_in(shape: Sequence[int]) -> int:
-    return math.prod(shape[:-1])
+    inputs = math.prod(shape[:-1])
+    if not inputs:
+        raise ValueError(f"kernel of shape {tuple(shape)}: expected at least one input")
+    return inputs

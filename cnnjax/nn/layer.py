@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import flax.linen as linen
+import numpy as np
 
 from cnnjax.ops.windows import Padding, PerAxis
 
@@ -46,6 +47,19 @@ class Layer(linen.Module):
           Its size, stride, dilation and padding.
         """
         return 1, 1, 1, "VALID"
+
+
+def check_features(features: int) -> None:
+    """Refuses a number of outputs for which no kernel can be drawn, or only an empty one.
+
+    Args:
+      features: What a layer was given.
+
+    Raises:
+      ValueError: It is no integer ≥ 1.
+    """
+    if not isinstance(features, int | np.integer) or features < 1:
+        raise ValueError(f"features={features!r}: expected an integer ≥ 1")
 
 
 def positions(shape: tuple[int, ...]) -> int:

@@ -155,6 +155,12 @@ def test_sparse_conv_starts_each_map_by_its_own_fan_in():
     assert float(jnp.abs(kernel[:, 0]).max()) > 2.4 / (3 * 64)
 
 
+def test_sparse_conv_draws_anew_for_each_fan_in():
+    sparse = nn.SparseConv(((0,), (0, 1), (0, 1, 2)), 3, kernel_init=nn.symmetric_uniform(1.0))
+    kernel = sparse.init(jax.random.key(0), jnp.ones((1, 5, 3)))["params"]["kernel"]
+    assert len(np.unique(kernel)) == kernel.size
+
+
 def test_biases_start_at_zero():
     x = jnp.ones((1, 8, 8, 6))
     for layer in (nn.Conv(3, 3), nn.Dense(3), nn.LocallyConnected(3, 3), nn.Subsample()):
@@ -182,6 +188,15 @@ def test_normal_initialisers_draw_the_numbers_of_jax(name):
     shape = (3, 3, 4, 5)
     theirs = getattr(jax.nn.initializers, name)()(jax.random.key(3), shape, jnp.float32)
     np.testing.assert_allclose(getattr(nn, name)(jax.random.key(3), shape), theirs, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "initialiser",
+    [nn.he_normal, nn.lecun_normal, nn.inverse_root_uniform, nn.inverse_uniform(2.4)],
+)
+def test_a_kernel_without_inputs_is_refused(initialiser):
+    with pytest.raises(ValueError, match=r"kernel of shape \(3, 0, 5\): expected at least one"):
+        initialiser(jax.random.key(0), (3, 0, 5))
 
 
 def test_a_bound_has_to_be_positive():
@@ -226,6 +241,9 @@ def test_a_window_may_be_an_integer_of_numpy(unchecked):
         (nn.Conv(4, 3, groups=0), "groups=0: expected a divisor"),
         (nn.Conv(0, 3), "features=0: expected an integer"),
         (nn.Conv(-1, 3), "features=-1: expected an integer"),
+        (nn.LocallyConnected(0, 3), "features=0: expected an integer"),
+        (nn.Dense(0), "features=0: expected an integer"),
+        (nn.Dense(-1), "features=-1: expected an integer"),
         (nn.SparseConv(((0,), ()), 3), r"table=.*: expected an input map for each"),
     ],
 )
