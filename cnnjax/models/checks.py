@@ -41,5 +41,19 @@ def least_space(shape: tuple[int, ...], least: int, model: str) -> None:
     if len(shape) < 3 or min(shape[1:-1]) < least:
         raise ValueError(
             f"x.shape={shape}: {model} expected (batch, *space, channels) with at least {least} "
-            "positions along every spatial axis"
+            f"positions along every spatial axis{for_vectors(shape)}"
         )
+
+
+def for_vectors(shape: tuple[int, ...]) -> str:
+    """Which networks take the vectors that features such as HOG give; "" for other inputs.
+
+    Args:
+      shape: Of the input, the batch axis first.
+
+    Returns:
+      The end of a message.
+    """
+    if len(shape) != 2:
+        return ""
+    return "; vectors are taken by linear, mlp800, ciresan2 to ciresan9 and mnist1d_mlp"

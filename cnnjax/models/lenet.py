@@ -8,8 +8,8 @@ import flax.linen as linen
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnjax import nn
-from cnnjax.models.checks import least_space
+from cnnjax import errors, nn
+from cnnjax.models.checks import for_vectors, least_space
 from cnnjax.models.digit_codes import DIGIT_CODES
 
 C3_TABLE: tuple[tuple[int, ...], ...] = (
@@ -20,6 +20,10 @@ C3_TABLE: tuple[tuple[int, ...], ...] = (
 )
 """Which of the six maps of S2 each of the sixteen maps of C3 sees (table I): six contiguous
 triples, six contiguous fours, three broken fours, and all."""
+
+
+CODES: tuple[str, ...] = ("fixed", "trainable")
+"""What the codes of LeNet-5's output layer may be."""
 
 
 class LeNet5(linen.Module):
@@ -34,7 +38,7 @@ class LeNet5(linen.Module):
 
     Attributes:
       num_classes: The number of logits, at most ten: one for each code.
-      codes: "fixed" or "trainable".
+      codes: One of `CODES`.
     """
 
     num_classes: int = 10
@@ -48,8 +52,13 @@ class LeNet5(linen.Module):
         if x.ndim != 4 or x.shape[1:3] not in ((28, 28), (32, 32)):
             raise ValueError(
                 f"x.shape={x.shape}: lenet5 expected (batch, 28, 28, channels) or 32×32; "
-                "lenet5_modern takes other sizes"
+                f"lenet5_modern takes other sizes{for_vectors(x.shape)}"
             )
+        if not 1 <= self.num_classes <= len(DIGIT_CODES):
+            raise ValueError(
+                f"num_classes={self.num_classes}: expected 1 to {len(DIGIT_CODES)}, a code for each"
+            )
+        errors.choose("codes", self.codes, CODES)
         act, start = nn.scaled_tanh, nn.inverse_uniform(2.4)
         border = (32 - x.shape[1]) // 2
         x = act(nn.Conv(6, 5, padding=border, kernel_init=start, name="c1")(x))

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from cnnjax import nn
+from cnnjax.models.checks import least_space
 
 # Kernels and biases start uniform on ±1/√fan-in: torch's default, under which these were published.
 
@@ -56,6 +57,7 @@ class MNIST1DCNN(linen.Module):
         self, x: Float[Array | np.ndarray, "batch *space channels"], train: bool = False
     ) -> Float[Array, "batch classes"]:
         """Returns the logits; nothing differs in training."""
+        least_space(x.shape, 1, "mnist1d_cnn")
         for i, window in enumerate((5, 3, 3), 1):
             fan_in = window ** (x.ndim - 2) * x.shape[-1]
             conv = nn.Conv(

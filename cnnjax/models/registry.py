@@ -9,7 +9,7 @@ import flax.linen as linen
 from cnnjax import errors, nn
 from cnnjax.models.checks import positive_integer
 from cnnjax.models.ladder import RUNGS, Ladder
-from cnnjax.models.lenet import LeNet5, LeNet5Modern
+from cnnjax.models.lenet import CODES, LeNet5, LeNet5Modern
 from cnnjax.models.mlp import MLP
 from cnnjax.models.mnist1d import MNIST1DCNN, MNIST1DMLP
 from cnnjax.models.plain import Plain8
@@ -57,7 +57,7 @@ def _lenet5(num_classes: int, *, codes: str = "fixed") -> LeNet5:
             f"num_classes={num_classes}: lenet5 expected at most 10, it has codes for ten digits; "
             "lenet5_modern takes any number"
         )
-    return LeNet5(num_classes, errors.choose("model.options.codes", codes, ("fixed", "trainable")))
+    return LeNet5(num_classes, errors.choose("model.options.codes", codes, CODES))
 
 
 def _lenet5_modern(num_classes: int) -> LeNet5Modern:

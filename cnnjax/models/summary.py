@@ -24,10 +24,10 @@ class Row:
     Attributes:
       layer: Its name in the network.
       kind: The name of its class.
-      output_shape: (*space, channels) of one example.
+      output_shape: (*space, channels) of one example; () where it does not give one array.
       parameters: Trained parameters.
       multiply_accumulates: For one example; biases, activations, comparisons and normalisations are
-        not counted.
+        not counted. A kernel counts once in a layer of another maker that does not give one array.
       receptive_field: How many input positions along each axis an output position depends on,
         padding counted; None where it cannot be known.
     """
@@ -85,7 +85,11 @@ def summary(module: linen.Module, input_shape: tuple[int, ...]) -> Summary:
     same array are branches. What happens between layers is not seen: an input that no layer gave or
     took is thought to be made of all that has its shape, as a residual sum is, and to see what the
     largest of these sees. Where the layer before gave another shape, as before `ops.max_pool`, the
-    field is not known from there on; `nn.MaxPool` and its like are layers.
+    field is not known from there on; `nn.MaxPool` and its like are layers. Nor is it where the
+    first layer takes another shape than the network does, other than all of its input as a vector.
+
+    Lifted loops, such as `linen.scan` and `linen.RNN`, are not counted step by step: what is inside
+    has a row for each time that it is traced, however many steps there are.
 
     Args:
       module: The network.
@@ -95,7 +99,7 @@ def summary(module: linen.Module, input_shape: tuple[int, ...]) -> Summary:
       A row for every layer, and the totals.
 
     Raises:
-      ValueError: The network does not take inputs of that shape.
+      ValueError: An axis is empty, or the network does not take inputs of that shape.
 
     >>> from cnnjax import models
     >>> print(summary(models.build("linear"), (40, 1)))
@@ -106,12 +110,14 @@ def summary(module: linen.Module, input_shape: tuple[int, ...]) -> Summary:
     ───────────────────────────────────────────────────────────────────────────
     total                            410                   400
     """
+    if min(input_shape, default=1) < 1:
+        raise ValueError(f"input_shape={input_shape}: expected (*space, channels), each ≥ 1")
     example = jax.ShapeDtypeStruct((1, *input_shape), jnp.float32)
     with watch() as calls:
         variables = jax.eval_shape(
             lambda x: module.init(jax.random.key(0), x, **training(module, False)), example
         )
-    rows, seen = [], _Seen(tuple(input_shape[:-1]))
+    rows, seen = [], _Seen(tuple(input_shape))
     for call in calls:
         if call.leaf or call.parameters:
             rows.append(_row(call, seen))
@@ -119,7 +125,7 @@ def summary(module: linen.Module, input_shape: tuple[int, ...]) -> Summary:
         tuple(rows),
         _size(variables.get("params", {})),
         sum(row.multiply_accumulates for row in rows),
-        calls[-1].output.shape[1:] if hasattr(calls[-1].output, "shape") else None,
+        _of_one(calls[-1].output),
     )
 
 
@@ -130,11 +136,12 @@ _Windows = tuple[tuple[Any, ...], ...]
 class _Seen:
     """The windows that lead to each array that a layer took or gave; None where not known."""
 
-    def __init__(self, space: tuple[int, ...]) -> None:
-        self.space = space
+    def __init__(self, input_shape: tuple[int, ...]) -> None:
+        self.input_shape = input_shape
+        self.space = input_shape[:-1]
         # By identity: the calls that are recorded keep all of these alive.
         self.windows: dict[int, _Windows | None] = {}
-        self.given: list[tuple[tuple[int, ...], _Windows | None]] = []
+        self.given: list[tuple[tuple[int, ...] | None, _Windows | None]] = []
 
     def through(self, call: Call) -> tuple[int, ...] | None:
         windows = None
@@ -142,19 +149,23 @@ class _Seen:
             if id(call.input) not in self.windows:
                 self.windows[id(call.input)] = self._before(call)
             windows = self.windows[id(call.input)]
-        if windows is not None:
-            windows = self._after(call, windows)
+        one = hasattr(call.output, "shape")
+        windows = self._after(call, windows) if windows is not None and one else None
         self.windows[id(call.output)] = windows
-        self.given.append((call.output.shape, windows))
+        self.given.append((call.output.shape if one else None, windows))
         return None if windows is None else self._size(windows)
 
     def _before(self, call: Call) -> _Windows | None:
+        shape = call.input.shape
         if not self.given:
-            return ((),) * len(self.space)
+            if shape == (1, *self.input_shape):
+                return ((),) * len(self.space)
+            flat = shape == (1, math.prod(self.input_shape))
+            return tuple(((size, 1, 1, "VALID"),) for size in self.space) if flat else None
         made_of = [windows for _, windows in self.given]
-        if self.given[-1][0] != call.input.shape or None in made_of:
+        if self.given[-1][0] != shape or None in made_of:
             return None
-        alike = [windows for shape, windows in self.given if shape == call.input.shape]
+        alike = [windows for given, windows in self.given if given == shape]
         return max((each for each in alike if each is not None), key=self._size)
 
     def _after(self, call: Call, windows: _Windows) -> _Windows | None:
@@ -182,15 +193,14 @@ class _Seen:
 
 
 def _row(call: Call, seen: _Seen) -> Row:
-    input_shape = call.input.shape[1:] if hasattr(call.input, "shape") else ()
-    output_shape = call.output.shape[1:]
+    input_shape, output_shape = (_of_one(value) or () for value in (call.input, call.output))
     if isinstance(call.module, Layer):
         work = call.module.multiply_accumulates(input_shape, output_shape)
     else:
         # Any other module: its kernel's weights, at every position where they are used.
         kernel = call.module.variables.get("params", {}).get("kernel")
-        made = np.atleast_1d(getattr(call.module, "features", output_shape[-1])).tolist()
-        used = math.prod(output_shape) // math.prod(made)
+        made = np.atleast_1d(getattr(call.module, "features", output_shape[-1:])).tolist()
+        used = math.prod(output_shape) // math.prod(made) if output_shape else 1
         if isinstance(call.module, linen.ConvTranspose):
             used = math.prod(input_shape[:-1])  # every pixel meets every weight
         work = 0 if kernel is None else math.prod(kernel.shape) * used
@@ -202,6 +212,11 @@ def _row(call: Call, seen: _Seen) -> Row:
         multiply_accumulates=work,
         receptive_field=seen.through(call),
     )
+
+
+def _of_one(value: Any) -> tuple[int, ...] | None:
+    """The shape of one example; None of several arrays, or of none."""
+    return value.shape[1:] if hasattr(value, "shape") else None
 
 
 def _size(tree: PyTree) -> int:

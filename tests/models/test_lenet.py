@@ -8,7 +8,7 @@ import pytest
 from cnnjax import models
 from cnnjax.errors import UserError
 from cnnjax.models.digit_codes import DIGIT_CODES
-from cnnjax.models.lenet import C3_TABLE
+from cnnjax.models.lenet import C3_TABLE, LeNet5
 
 # LeCun et al. 1998, table I: rows are the maps of S2, columns those of C3; 1 is a connection.
 TABLE_I = """
@@ -114,6 +114,20 @@ def test_fewer_classes_use_the_first_codes_and_more_have_none():
     assert rows("lenet5", (28, 28, 1), num_classes=3)[0]["output"].output_shape == (3,)
     with pytest.raises(UserError, match=r"num_classes=26: lenet5 expected at most 10"):
         models.build("lenet5", num_classes=26)
+
+
+@pytest.mark.parametrize(
+    ("module", "told"),
+    [
+        (LeNet5(20), "num_classes=20: expected 1 to 10"),
+        (LeNet5(0), "num_classes=0: expected 1 to 10"),
+        (LeNet5(-1), "num_classes=-1: expected 1 to 10"),
+        (LeNet5(10, "trainabel"), "codes='trainabel': did you mean 'trainable'"),
+    ],
+)
+def test_published_lenet5_has_its_own_codes_only(module, told):
+    with pytest.raises(ValueError, match=told):
+        jax.eval_shape(module.init, jax.random.key(0), jnp.ones((1, 28, 28, 1)))
 
 
 @pytest.mark.parametrize("shape", [(1, 29, 29, 1), (1, 40, 1), (1, 28, 32, 1)])

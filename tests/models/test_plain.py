@@ -3,6 +3,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from cnnjax import models
 
@@ -45,6 +46,22 @@ def normalised():
     module = models.build("plain8", num_classes=3, batch_norm=True, dropout=0.5)
     network = models.seam(module)
     return module, network, jax.jit(network.init)(jax.random.key(0), x), x
+
+
+def test_dropout_silences_as_many_features_as_it_says():
+    # Every averaged feature is 1 and is a logit of its own.
+    module = models.build("plain8", num_classes=256, dropout=0.4)
+    x = jnp.ones((40, 4, 4, 1))
+    shapes = jax.eval_shape(module.init, jax.random.key(0), x)
+    params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes["params"])
+    params["conv8"]["bias"] += 1
+    params["output"]["kernel"] += np.eye(256, dtype=np.float32)
+    apply = jax.jit(models.seam(module).apply, static_argnums=2)
+    kept, _ = apply({"params": params}, x, True, jax.random.key(0))
+    np.testing.assert_allclose(np.unique(kept), [0, 1 / 0.6], rtol=1e-6)
+    assert np.mean(kept == 0) == pytest.approx(0.4, abs=0.02)  # four deviations
+    untouched, _ = apply({"params": params}, x, False, None)
+    np.testing.assert_array_equal(untouched, 1)
 
 
 def test_batch_normalisation_adds_a_scale_and_a_shift_for_each_channel():

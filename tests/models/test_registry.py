@@ -204,6 +204,17 @@ def test_published_initialisation_of_ciresan():
             assert np.std(values) == pytest.approx(0.05 / 3**0.5, rel=tolerance)
 
 
+@pytest.mark.parametrize("name", ["linear", "mlp800"])
+def test_a_multilayer_network_starts_as_told(name):
+    # Normal, of variance 2 / fan-in before the activation and 1 / fan-in before the logits.
+    x = jnp.ones((1, 24, 24, 1))
+    params = jax.jit(models.build(name).init)(jax.random.key(0), x)["params"]
+    for layer, values in params.items():
+        variance = (1 if layer == "output" else 2) / len(values["kernel"])
+        assert np.std(values["kernel"]) == pytest.approx(variance**0.5, rel=0.05)
+        np.testing.assert_array_equal(values["bias"], 0)
+
+
 def test_ciresan_squashes_with_the_published_function():
     module = models.build("ciresan2")
     x = jax.random.normal(jax.random.key(0), (2, 9, 1))
@@ -236,9 +247,12 @@ def test_mnist1d_mlp_adds_its_first_hidden_layer_to_its_second():
     np.testing.assert_allclose(module.apply({"params": params}, x), logits, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["mnist1d_mlp", "mnist1d_cnn"])
-def test_the_networks_of_mnist1d_start_as_torchs_do(name):
-    x = jnp.ones((1, 40, 1))
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("mnist1d_mlp", (40, 1)), ("mnist1d_cnn", (40, 1)), ("mnist1d_cnn", (12, 12, 2))],
+)
+def test_the_networks_of_mnist1d_start_as_torchs_do(name, shape):
+    x = jnp.ones((1, *shape))
     params = jax.jit(models.build(name).init)(jax.random.key(0), x)["params"]
     for layer in params.values():
         bound = np.prod(layer["kernel"].shape[:-1]) ** -0.5  # 1/√fan-in, for the biases too
@@ -256,6 +270,19 @@ def test_mnist1d_cnn_has_the_published_sizes():
 def test_dropout_free_networks_do_the_same_in_training():
     module, variables, x = started("lenet5_modern")
     np.testing.assert_array_equal(module.apply(variables, x, True), module.apply(variables, x))
+
+
+@pytest.mark.parametrize("name", models.NAMES)
+def test_networks_that_take_no_vectors_name_those_that_do(name):
+    module, vectors = models.build(name), jnp.ones((2, 1296))
+    taken = ["linear", "mlp800", "ciresan2", "ciresan9", "mnist1d_mlp"]
+    if name in taken or name.startswith("ciresan"):
+        jax.eval_shape(module.init, jax.random.key(0), vectors)
+        return
+    with pytest.raises(ValueError, match=rf"x\.shape=\(2, 1296\): {name} expected") as told:
+        jax.eval_shape(module.init, jax.random.key(0), vectors)
+    assert all(each in str(told.value) for each in taken)
+    assert "\n" not in str(told.value)
 
 
 def test_modules_are_linen_modules_made_of_layers():

@@ -140,6 +140,51 @@ def test_modules_of_other_makers_are_counted_too():
     assert rows["ours"].receptive_field is None
 
 
+class Reshaped(linen.Module):
+    """One layer behind a reshape that is no layer."""
+
+    layer: linen.Module
+    shape: tuple[int, ...]
+
+    @linen.compact
+    def __call__(self, x):
+        return self.layer(x.reshape((len(x), *self.shape)))
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "field"),
+    [
+        (nn.Dense(20), (784,), (28, 28)),
+        (linen.Dense(20), (784,), (28, 28)),
+        (nn.Dense(20), (784, 1), None),
+        (nn.Dense(20), (14, 14, 4), None),
+        (nn.Dense(20), (28, 28, 1), (1, 1)),
+    ],
+)
+def test_the_first_layer_sees_what_its_input_is_made_of(layer, shape, field):
+    assert table(Reshaped(layer, shape), (28, 28, 1))["layer"].receptive_field == field
+
+
+def test_a_layer_of_two_outputs_has_a_row_and_no_field():
+    class Halves(linen.Module):
+        @linen.compact
+        def __call__(self, x):
+            x = x @ self.param("kernel", nn.zeros, (x.shape[-1], 6))
+            return x[..., :3], x[..., 3:]
+
+    class Two(linen.Module):
+        @linen.compact
+        def __call__(self, x, train=False):
+            left, right = Halves(name="halves")(x)
+            return nn.Dense(4, name="last")(left * right)
+
+    summary = models.summary(Two(), (5, 2))
+    halves, last = summary.rows
+    assert (halves.output_shape, halves.parameters, halves.receptive_field) == ((), 12, None)
+    assert (last.output_shape, last.parameters, last.receptive_field) == ((5, 4), 16, None)
+    assert str(summary).splitlines()[2].split() == ["halves", "Halves", "12", "12", "—"]
+
+
 def test_modules_of_no_array_or_of_two_have_a_row_and_no_field():
     class Token(linen.Module):
         @linen.compact
@@ -198,6 +243,12 @@ def test_the_table_is_aligned_and_ends_with_the_totals():
         assert line[right - 1].isdigit()
         assert line[right] == " "
     assert "10×10×16" in text
+
+
+@pytest.mark.parametrize("name", ["plain8", "linear", "mnist1d_cnn", "ciresan2"])
+def test_an_empty_axis_is_refused(name):
+    with pytest.raises(ValueError, match=r"input_shape=\(32, 32, 0\): expected .*, each ≥ 1"):
+        models.summary(models.build(name), (32, 32, 0))
 
 
 def test_an_unsuitable_input_is_refused():
