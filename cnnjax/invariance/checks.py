@@ -58,8 +58,8 @@ def check_values(images: Num[Array | np.ndarray, "examples *shape"]) -> None:
         # Rounding aside, for what leaves [0, 1] is clipped.
         if low < -1e-3 or high > 1 + 1e-3:
             raise ValueError(
-                f"images from {low:g} to {high:g}: expected floats in [0, 1]; what a network wants "
-                "otherwise belongs into `predict`"
+                f"images from {low:g} to {high:g}: expected floats in [0, 1]; do any other "
+                "normalisation inside `predict`"
             )
 
 

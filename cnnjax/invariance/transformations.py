@@ -148,6 +148,5 @@ def _check(name: str, magnitude: float, space: tuple[int, ...]) -> None:
     limit = {"translation": float(min(space)), "rotation": 180.0}.get(name, largest)
     if 0 < magnitude <= limit:
         return
-    raise errors.UserError(
-        f"invariance.transformations.{name}={magnitude:g}: expected 0 < magnitude ≤ {limit:g}"
-    )
+    expected = f"0 < magnitude ≤ {limit:g}" if limit < largest else "a finite number > 0"
+    raise errors.UserError(f"invariance.transformations.{name}={magnitude:g}: expected {expected}")
