@@ -73,7 +73,9 @@ def run(argv: Sequence[str]) -> None:
         return
     groups = sweep.group(sweep.expand(config))
 
-    from cnnjax import planning, preview, results, study, terminal, workdir
+    from cnnjax import results, study, workdir
+    from cnnjax.results import terminal
+    from cnnjax.study import planning, preview
 
     # Before the workdir is taken: a launch that cannot start leaves nothing behind.
     plans = planning.plan_all(groups, data_dir=values.data_dir)

@@ -1,18 +1,16 @@
 """The networks that a launch has trained, for use outside it."""
 
-import contextlib
 import json
 import os
 import pathlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import jax
-import numpy as np
-
 from cnnjax import config as configs
-from cnnjax import evaluation, invariance, planning, results, summaries, sweep, train
+from cnnjax import invariance, results, sweep
 from cnnjax.errors import UserError, choose
+from cnnjax.results import summaries
+from cnnjax.study import evaluation, planning
 
 Number = int | float
 
@@ -73,33 +71,11 @@ def load(
     if not groups:
         raise UserError(f"{folder}: was left by another version of cnnjax; launch again")
     (plan,) = planning.plan_all(groups, data_dir=data_dir)
-    variables = variables_of(plan, int(row["member"]), folder)
+    variables = evaluation.restored(plan, int(row["member"]), folder)
     if variables is None:
         raise UserError(f"{folder / 'checkpoints' / plan.group.name}: holds no checkpoint")
     predict = evaluation.predictor(plan.module, plan.recipe.door)
     return Network(str(row["label"]), predict, variables, tuple(plan.dataset.class_names))
-
-
-def variables_of(plan: planning.Plan, member: int, workdir: pathlib.Path) -> Any | None:
-    """Reads one member's variables from its group's last checkpoint.
-
-    Args:
-      plan: The group.
-      member: Its number in the group.
-      workdir: The launch's folder.
-
-    Returns:
-      The variables; None where there is no checkpoint.
-
-    Raises:
-      UserError: The checkpoint cannot be read.
-    """
-    with contextlib.closing(train.Checkpoints(workdir / "checkpoints" / plan.group.name)) as kept:
-        if kept.step is None:
-            return None
-        like = jax.device_put(train.initial(plan.recipe, plan.hypers, plan.examples.images))
-        states = kept.restore({"states": like, "seconds": np.zeros(())})["states"]
-        return evaluation.member_of(jax.device_get(states.variables), member)
 
 
 def _row(workdir: pathlib.Path, route: str, numbers: Mapping[str, Number]) -> Any:

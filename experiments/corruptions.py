@@ -14,18 +14,17 @@ Not all corruptions are new to all networks: the distortions move images as five
 less, the two policies also rotate, shear, shift and solarise, and RandAugment changes brightness
 and contrast.
 
-Digits, 132 runs, n = 3, 2 min 39 s on two cores (3 min 55 s where nothing was compiled before):
-there is no clear winner. LeNet-5 with AugMix makes the fewest errors, mCE 75 ± 6 %, with
-distortions 79 ± 27 %, with RandAugment 80 ± 2 %, without any 88 ± 20 %; the plain network with
-AugMix has 86 ± 3 %, HOG + linear 89 ± 5 %, the plain network 100 ± 10 %; clear above it lie its own
-training with doubled distortions (143 ± 14 %) and global pooling (211 ± 82 %). Nothing helps
-against everything. Deskewing leaves 3 to 10 % of the errors under translation and shear, and
-makes 3.5 to 4.2 times as many under cutout; HOG leaves 4 % under fog and makes 3 times as many
-under blur; the three rungs with pooling make 3.4 to 4.8 times as many under salt and pepper. It is
-the sixth complete launch: in the first two, before RandAugment had its paper's ranges, LeNet-5 with
-distortions was first by a point; in two more RandAugment and AugMix shared thirteen operations,
-where they now have the fourteen and the nine of their papers; AugMix has been drawn anew since, by
-another generator of the same distribution (77 ± 12 and 87 ± 1 % before).
+Digits, 440 runs, n = 10, 13 min 46 s on two cores beside other work: LeNet-5 with AugMix makes the
+fewest errors, mCE 78 ± 5 %, level with RandAugment (80 ± 4 %), distortions (83 ± 10 %) and LeNet-5
+alone (88 ± 10 %), and clear below the plain network (100 ± 3 %). So are AugMix (88 ± 2 %) and
+RandAugment (93 ± 2 %) on the plain network, and HOG + linear (90 ± 1 %). Clear above it lie its own
+training with doubled distortions (144 ± 3 %), the dense ladder's (120 ± 7 %), deskewing (115 ± 3
+%), max pooling (115 ± 12 %), blur pooling (155 ± 17 %) and global pooling (217 ± 19 %). Nothing
+helps against everything. Deskewing leaves 3 to 9 % of the errors under translation and shear, and
+makes 3.7 to 4.3 times as many under cutout; HOG leaves 5 % under fog and makes 3 times as many
+under blur; the three rungs with pooling make 3 to 5 times as many under salt and pepper. Seven
+launches with three seeds, as the code grew, had read the test set before; in the first two, when
+RandAugment had not its paper's ranges, LeNet-5 with distortions was first by a point.
 
 MNIST, 132 runs, n = 3, 76 minutes beside other work: no clear winner either. LeNet-5 with AugMix
 makes the fewest errors, mCE 72 ± 13 %, level with eight others, among them LeNet-5 alone (81 ± 8
@@ -37,7 +36,8 @@ leave 9 % of its errors under translation and make 7.5 times as many under salt 
 every network with convolutions makes at least 1.6 times as many, and HOG 4.2 times. Deskewed
 networks leave 3 to 6 % under translation, and make 2 to 3 times as many under cutout.
 
-Fashion-MNIST, 132 runs, n = 3, 54 minutes beside other work: here the plain network trained with
+Fashion-MNIST, 132 runs, n = 3, 54 minutes beside other work, before snow, one of the nineteen, fell
+on an image's first rows as on the others: here the plain network trained with
 RandAugment (mCE 92 ± 3 %), AugMix (94 ± 2 %) or distortions at half strength (95 ± 2 %) makes the
 fewest errors, level with each other and clear below the plain network (100 ± 4 %). No network with
 convolutions or local connections has a lower mean than that: LeNet-5 has 104 ± 9 % with AugMix, 116
@@ -93,5 +93,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
         config.invariance.corruptions[name] = invariance.SEVERITIES
     config.invariance.initial = False
     config.invariance.equivariance = False
-    config.sweep = "route=*;seed=0:3;optimizer.learning_rate=1e-3,6e-3"
+    # 359 test digits tell little by three seeds.
+    seeds = 10 if data == "digits" else 3
+    config.sweep = f"route=*;seed=0:{seeds};optimizer.learning_rate=1e-3,6e-3"
     return config

@@ -29,7 +29,8 @@ from absl import app, flags
 from torch import nn
 from tqdm import tqdm
 
-from cnnjax import data, intervals
+from cnnjax import data
+from cnnjax.results import intervals
 
 _SEEDS = flags.DEFINE_integer("seeds", 10, "Seeds of every network.", lower_bound=2)
 

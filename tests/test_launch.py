@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 from cnnjax import config as configs
-from cnnjax import planning, platform, report, results, study
+from cnnjax import platform, report, results, study
 from cnnjax.data import idx
 from cnnjax.data.known import FILES
+from cnnjax.study import planning
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from cnnjax import config as configs
-from cnnjax import data, environment, invariance, results, summaries
+from cnnjax import data, environment, invariance, results
 from cnnjax.errors import UserError
-from cnnjax.intervals import interval
+from cnnjax.results import summaries
+from cnnjax.results.intervals import interval
 
 # Numbers or choices that a sweep may vary inside one route; each value is then a row of its own.
 _VARIED = {

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cnnjax import report, results, summaries, terminal
+from cnnjax import report, results
 from cnnjax.report import answer, reading
+from cnnjax.results import summaries, terminal
 
 CLEAN = {"pixels": 0.02, "pooling": 0.01}
 # Errors at severities 1 and 2; pooling's corruption errors are 50 %, 150 % and so 100 % by mean.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from fabricated import curve, row, table
 
-from cnnjax import summaries
+from cnnjax.results import summaries
 
 
 def test_invariance_is_summed_up_for_each_member_and_stage():

@@ -7,7 +7,7 @@ import pytest
 from fabricated import curve, row, table
 from scipy import stats
 
-from cnnjax import terminal
+from cnnjax.results import terminal
 
 
 def test_the_terminal_table():

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from cnnjax import evaluation, study
+from cnnjax.study import evaluation, flow
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
@@ -18,7 +18,7 @@ from launches import launch, small
 @pytest.fixture(autouse=True)
 def undrawn(monkeypatch):
     """The report has tests of its own; here it would only take time."""
-    monkeypatch.setattr(study.report, "write", lambda workdir: workdir / "report.html")
+    monkeypatch.setattr(flow.report, "write", lambda workdir: workdir / "report.html")
 
 
 @pytest.fixture(scope="session")
@@ -31,8 +31,8 @@ def observed(tmp_path_factory):
         return honest(plan, trained, config)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(study.report, "write", lambda workdir: workdir / "report.html")
-        patch.setattr(study.evaluation, "measure", measure)
+        patch.setattr(flow.report, "write", lambda workdir: workdir / "report.html")
+        patch.setattr(evaluation, "measure", measure)
         workdir = tmp_path_factory.mktemp("whole")
         return launch(small(), workdir), workdir, seen
 

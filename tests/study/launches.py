@@ -3,7 +3,8 @@
 from ml_collections import ConfigDict
 
 from cnnjax import config as configs
-from cnnjax import planning, results, study, sweep
+from cnnjax import results, study, sweep
+from cnnjax.study import planning
 
 
 def small(**fields):

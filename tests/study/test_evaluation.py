@@ -13,7 +13,9 @@ from launches import launch, small, untouched
 from ml_collections import ConfigDict
 
 from cnnjax import config as configs
-from cnnjax import data, evaluation, models, ops, planning, results, study, summaries, sweep, train
+from cnnjax import data, models, ops, results, sweep, train
+from cnnjax.results import summaries
+from cnnjax.study import evaluation, flow, planning
 
 SPLITS = ["train", "validation", "test"]
 
@@ -21,7 +23,7 @@ SPLITS = ["train", "validation", "test"]
 @pytest.fixture(scope="module")
 def retested(whole, tmp_path_factory):
     """That table, had every test label been the next digit's: the same networks, measured anew."""
-    honest = study.data.load
+    honest = flow.data.load
 
     def load(name, data_dir):
         dataset = honest(name, data_dir)
@@ -33,8 +35,8 @@ def retested(whole, tmp_path_factory):
     (workdir / "results.parquet").unlink()
     (workdir / "environment.json").unlink()  # which says that the examples were others
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(study.report, "write", lambda workdir: workdir / "report.html")
-        patch.setattr(study.data, "load", load)
+        patch.setattr(flow.report, "write", lambda workdir: workdir / "report.html")
+        patch.setattr(flow.data, "load", load)
         return launch(small(), workdir)
 
 
@@ -89,14 +91,14 @@ def test_only_chosen_runs_have_read_the_test_set(whole, retested):
 
 
 def test_a_launch_measured_on_validation_never_sees_the_test_set(monkeypatch, tmp_path):
-    honest = study.data.load
+    honest = flow.data.load
 
     def load(name, data_dir):
         dataset = honest(name, data_dir)
         unseen = dataset.test._replace(labels=np.full_like(dataset.test.labels, 99))
         return dataset._replace(test=unseen)
 
-    monkeypatch.setattr(study.data, "load", load)
+    monkeypatch.setattr(flow.data, "load", load)
     table = launch(small(measure_on="validation", choose=()), tmp_path / "tuning")
     runs = untouched(table)
     assert set(table["split"]) == {"validation"}
@@ -244,12 +246,12 @@ def test_batch_statistics_and_dropout_are_trained_and_measured(tmp_path, monkeyp
         seen.append((plan, jax.device_get(trained.states.variables)))
         return honest(plan, trained, config)
 
-    monkeypatch.setattr(study.evaluation, "measure", measure)
+    monkeypatch.setattr(evaluation, "measure", measure)
     few = data.load("digits", None)  # enough for eight layers of convolution
     few = few._replace(
         **{name: data.Split(*(each[:40] for each in getattr(few, name))) for name in SPLITS}
     )
-    monkeypatch.setattr(study.data, "load", lambda *_: few)
+    monkeypatch.setattr(flow.data, "load", lambda *_: few)
     options = {"batch_norm": True, "dropout": 0.2}
     route = {"label": "plain", "model": {"name": "plain8", "options": options}}
     config = small(

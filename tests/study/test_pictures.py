@@ -12,8 +12,9 @@ import pandas as pd
 from launches import launch, on_signals, small
 from ml_collections import ConfigDict
 
-from cnnjax import data, evaluation, models, nn, ops, pictures, planning, results, study, sweep
+from cnnjax import data, models, nn, ops, results, sweep
 from cnnjax.report import page
+from cnnjax.study import evaluation, pictures, planning
 
 
 def test_guesses_agree_with_the_errors_of_the_table(whole):
@@ -68,7 +69,7 @@ def test_the_insides_are_those_of_the_best_convolutional_network(tmp_path, monke
         weights[plan.group.name] = jax.device_get(trained.states.variables["params"])
         return honest(plan, trained, config)
 
-    monkeypatch.setattr(study.evaluation, "measure", measure)
+    monkeypatch.setattr(evaluation, "measure", measure)
     table = launch(config, tmp_path)
     # Unshared weights are no kernels, so that `local` is passed over, however good.
     runs = table[(table["route"] == "c3") & table["chosen"] & (table["transformation"] == "none")]

@@ -9,8 +9,9 @@ from launches import launch, on_signals, planned, small, untouched
 from ml_collections import ConfigDict
 
 from cnnjax import config as configs
-from cnnjax import data, nn, planning, study, sweep, train
+from cnnjax import data, nn, sweep, train
 from cnnjax.errors import UserError
+from cnnjax.study import flow, planning
 
 
 def test_every_number_of_a_member_goes_into_its_own_field():
@@ -146,7 +147,7 @@ def test_what_gives_no_logits_is_told_before_anything_is_trained(gives, words, m
 @pytest.fixture
 def real_digits(monkeypatch):
     """Another set of digits, of which only the test split holds anything."""
-    honest = study.data.load
+    honest = flow.data.load
 
     def load(name, data_dir):
         dataset = honest("digits", data_dir)
@@ -160,7 +161,7 @@ def real_digits(monkeypatch):
             name=name, train=None, validation=None, test=other, class_names=classes
         )
 
-    monkeypatch.setattr(study.data, "load", load)
+    monkeypatch.setattr(flow.data, "load", load)
 
 
 def test_another_sets_test_split_is_measured_and_nothing_else_of_it(real_digits, tmp_path):

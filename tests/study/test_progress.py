@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from launches import planned
 
-from cnnjax import progress, results, train
+from cnnjax import results, train
+from cnnjax.study import progress
 
 
 def test_the_log_tells_how_it_went(whole):

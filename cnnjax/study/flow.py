@@ -12,8 +12,9 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from cnnjax import data, environment, errors, evaluation, pictures, progress, report, results, train
-from cnnjax.planning import Plan
+from cnnjax import data, environment, errors, report, results, train
+from cnnjax.study import evaluation, pictures, progress
+from cnnjax.study.planning import Plan
 
 
 def run(

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from cnnjax.planning import Plan
+from cnnjax.study.planning import Plan
 from cnnjax.sweep import NUMERIC
 
 FLOPS_PER_TRAINED_MAC = 6

@@ -1,7 +1,9 @@
 """What is read off a trained group: the choice on validation, then the test set, once."""
 
+import contextlib
 import functools
 import json
+import pathlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -14,7 +16,7 @@ from ml_collections import ConfigDict
 
 from cnnjax import config as configs
 from cnnjax import invariance, models, ops, results, train
-from cnnjax.planning import Plan
+from cnnjax.study.planning import Plan
 from cnnjax.sweep import Run
 from cnnjax.train import door as doors
 
@@ -181,6 +183,28 @@ def mapper(module: flax.linen.Module) -> Callable[[Any, Array], dict[str, Array]
         return models.feature_maps(module, variables, inputs)
 
     return maps
+
+
+def restored(plan: Plan, member: int, workdir: pathlib.Path) -> Any | None:
+    """Reads one member's variables from its group's last checkpoint.
+
+    Args:
+      plan: The group.
+      member: Its number in the group.
+      workdir: The launch's folder.
+
+    Returns:
+      The variables; None where there is no checkpoint.
+
+    Raises:
+      UserError: The checkpoint cannot be read.
+    """
+    with contextlib.closing(train.Checkpoints(workdir / "checkpoints" / plan.group.name)) as kept:
+        if kept.step is None:
+            return None
+        like = jax.device_put(train.initial(plan.recipe, plan.hypers, plan.examples.images))
+        states = kept.restore({"states": like, "seconds": np.zeros(())})["states"]
+        return member_of(jax.device_get(states.variables), member)
 
 
 def member_of(stacked: Any, index: int) -> Any:

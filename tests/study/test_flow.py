@@ -9,9 +9,10 @@ import pytest
 from launches import launch, on_signals, small, untouched
 from ml_collections import ConfigDict
 
-from cnnjax import augment, data, environment, evaluation, planning, results, study, sweep, train
+from cnnjax import augment, data, environment, results, sweep, train
 from cnnjax.errors import UserError
 from cnnjax.report import page, reading
+from cnnjax.study import evaluation, flow, planning
 
 TIMES = ["training_seconds", "images_per_second"]
 GROUP = ["group", "seed", "learning_rate", "train_size", "initial", "transformation", "magnitude"]
@@ -167,7 +168,7 @@ def test_a_table_that_was_deleted_is_measured_anew(name, whole, tmp_path, monkey
 
 def test_a_finished_launch_trains_nothing_more(whole, monkeypatch):
     table, workdir = whole
-    monkeypatch.setattr(study.train, "train", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(flow.train, "train", lambda *_, **__: pytest.fail("trained again"))
     environment = (workdir / "environment.json").read_text()
     pd.testing.assert_frame_equal(launch(small(), workdir), table)
     assert (workdir / "environment.json").read_text() == environment, "this launch made no result"

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from cnnjax import summaries, text
-from cnnjax.intervals import Interval, interval
-from cnnjax.results import CELL
+from cnnjax import text
+from cnnjax.results import summaries
+from cnnjax.results.intervals import Interval, interval
+from cnnjax.results.tables import CELL
 
 
 def table(frame: pd.DataFrame, *, choose: Sequence[str] = ()) -> str:

@@ -7,9 +7,10 @@ from typing import Any
 import flax.traverse_util
 import numpy as np
 
-from cnnjax import files, models, ops, results, summaries, trained
-from cnnjax.evaluation import foreign
-from cnnjax.planning import Plan
+from cnnjax import files, models, ops, results
+from cnnjax.results import summaries
+from cnnjax.study.evaluation import foreign, restored
+from cnnjax.study.planning import Plan
 
 
 def save(plans: Sequence[Plan], workdir: pathlib.Path) -> None:
@@ -79,7 +80,7 @@ def _best_convolutional(
 
 
 def _inside(plan: Plan, index: int, label: str, workdir: pathlib.Path) -> dict[str, np.ndarray]:
-    variables = trained.variables_of(plan, index, workdir)
+    variables = restored(plan, index, workdir)
     if variables is None:
         return {}  # what was measured stands in the tables; only this picture needs the weights
     image = plan.dataset.test.images[:1]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cnnjax import invariance
-from cnnjax.results import CELL, CORRUPTION
+from cnnjax.results.tables import CELL, CORRUPTION
 
 
 def invariance_summary(frame: pd.DataFrame) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from cnnjax import train
-from cnnjax.planning import Plan
+from cnnjax.study.planning import Plan
 
 
 class Monitor:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from cnnjax import intervals
+from cnnjax.results import intervals
 
 
 @given(
