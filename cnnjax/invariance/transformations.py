@@ -148,5 +148,7 @@ def _check(name: str, magnitude: float, space: tuple[int, ...]) -> None:
     limit = {"translation": float(min(space)), "rotation": 180.0}.get(name, largest)
     if 0 < magnitude <= limit:
         return
-    expected = f"0 < magnitude ≤ {limit:g}" if limit < largest else "a finite number > 0"
+    expected = (
+        f"0 < magnitude ≤ {limit:g}" if limit < largest else "a finite number > 0, in 32 bits"
+    )
     raise errors.UserError(f"invariance.transformations.{name}={magnitude:g}: expected {expected}")

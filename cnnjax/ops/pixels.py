@@ -116,7 +116,9 @@ def in_one_type(
     dtype = jnp.result_type(one, other)
     if not jnp.issubdtype(dtype, jnp.inexact) and dtype.itemsize < 4:
         hint = "; `ops.unit` makes them" if dtype == np.uint8 else ""
-        raise ValueError(f"arrays of type {dtype}: sums would overflow; expected floats{hint}")
+        raise ValueError(
+            f"arrays of type {dtype}: expected floats, since sums would overflow{hint}"
+        )
     return jnp.asarray(one, dtype), jnp.asarray(other, dtype)
 
 
