@@ -73,7 +73,7 @@ def read(path: pathlib.Path) -> list[dict[str, Any]]:
 
     Returns:
       What each launch ran on that trained or measured something, in order; none where there is no
-      file. Files of older launches tell of the last one only.
+      file.
 
     Raises:
       UserError: It is not such a file.
@@ -84,7 +84,6 @@ def read(path: pathlib.Path) -> list[dict[str, Any]]:
         told = json.loads(path.read_text())
     except (OSError, ValueError):
         told = None
-    told = [told] if isinstance(told, dict) else told
     if not isinstance(told, list) or not all(isinstance(each, dict) for each in told):
         raise UserError(f"{path}: is corrupt; delete it")
     return told

@@ -85,7 +85,7 @@ GROUPS: tuple[dict[str, dict[str, dict]], ...] = (
         },
         "weather, occlusion": {
             "cutout": {"fraction": 0.5},
-            "superpixel": {"probability": 1.0, "segments": 30},
+            "superpixel": {"probability": 1.0, "segments": 12},
             "emboss": {"alpha": 1.0, "relief": 1.0},
             "clouds": {"density": 1.0, "sparsity": 1.0},
             "fog": {"density": 0.9},
@@ -209,7 +209,8 @@ def draw_scenes(path: pathlib.Path) -> None:
             strength=strength,
         )
 
-    keys = jax.random.split(jax.random.key(0), SCENES)
+    # Of scenes in which no label hides another.
+    keys = jax.random.split(jax.random.key(41), SCENES)
     colours = np.array([colors.to_rgb(colour) for colour in COLOURS])
     figure, axes = pyplot.subplots(
         2 * len(SCENE_STRENGTHS), SCENES, figsize=(8.8, 9.8), facecolor="white"

@@ -1,7 +1,6 @@
 """What is told of the machine, the code and the data of a launch."""
 
 import importlib.metadata
-import json
 import pathlib
 import re
 import shutil
@@ -73,11 +72,10 @@ def test_a_commit_is_told_of_tracked_files_only_and_changes_with_it(tmp_path, mo
 def test_every_environment_that_gave_results_is_remembered(tmp_path):
     path = tmp_path / "environment.json"
     assert environment.read(path) == []
-    path.write_text(json.dumps({"command": ["old"]}))  # as older launches wrote it
     environment.remember(path, command=["launch.py", "--x"])
     environment.remember(path, command=["launch.py", "--y"])
     commands = [each["command"] for each in environment.read(path)]
-    assert commands == [["old"], ["python", "launch.py", "--x"], ["python", "launch.py", "--y"]]
+    assert commands == [["python", "launch.py", "--x"], ["python", "launch.py", "--y"]]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"null", b"\xff\xfe"])

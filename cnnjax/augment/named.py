@@ -160,8 +160,9 @@ def build(name: str, /, **ranges) -> Callable | None:
 
     Args:
       name: One of `NAMES`.
-      **ranges: Values for fields that differ from the named policy's: of `Distortion` for the first
-        five, of `Randomisation` for "scenes"; operations with their options for the last three.
+      **ranges: Values for fields that differ from the named policy's: of `Distortion` for
+        the distortions of the study, of `Randomisation` for "scenes"; operations with their
+        options for "sequence", "one_of" and "some_of". The others take none.
 
     Returns:
       The policy, to be called as `policy(key, images, labels, strength)`, or None for "none". It is

@@ -404,15 +404,14 @@ def _corruptions(corrupted: pd.DataFrame, routes: pd.DataFrame) -> pd.DataFrame:
 def _named(path: Path, measured: pd.DataFrame) -> pd.DataFrame | None:
     """Reads a table that goes beside the results and gives its rows their names on the page.
 
-    Members of a group may differ in no more than a number, such as a strength; only tables of an
-    older launch, which do not name the member, are told apart by labels.
+    Members of a group may differ in no more than a number, such as a strength.
     """
     if not path.exists():
         return None
     frame = results.read(path)
     if frame.empty:
         return None
-    key = ["group", "member" if (frame["member"] >= 0).all() else "label"]
+    key = ["group", "member"]
     entries = measured.groupby(key)["entry"].first()
     named = entries.reindex(pd.MultiIndex.from_frame(frame[key])).to_numpy()
     frame["entry"] = pd.Series(named, frame.index).fillna(frame["label"])

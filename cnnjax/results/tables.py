@@ -73,14 +73,6 @@ Every field of the configuration that a run may differ in is here, by the last w
 `model_options` and `augment_ranges` are JSON.
 """
 
-_LATER: dict[str, Any] = {
-    **dict.fromkeys(("train_on", "normalise", "model_options", "augment_ranges"), ""),
-    **dict.fromkeys(("optimizer", "schedule"), ""),
-    **dict.fromkeys(("canvas", "warmup", "member"), -1),
-    **dict.fromkeys(("final", "momentum"), math.nan),
-}
-"""Columns that older tables lack, and what stands in them for "not told"."""
-
 EQUIVARIANCE = {
     "group": "str",
     "member": "int64",
@@ -173,8 +165,7 @@ def read(path: str | os.PathLike[str]) -> "pd.DataFrame":
       path: The file.
 
     Returns:
-      The rows, in the order in which their groups were finished. Hyperparameters that an older
-      table does not tell are empty, −1 or NaN.
+      The rows, in the order in which their groups were finished.
 
     Raises:
       UserError: There is no such file, or it is not such a table.
@@ -191,8 +182,6 @@ def read(path: str | os.PathLike[str]) -> "pd.DataFrame":
         raise UserError(f"{path}: there is no such file") from None
     except (OSError, ValueError, pyarrow.ArrowException):
         raise UserError(f"{path}: is not a readable table (corrupt?); {remedy}") from None
-    untold = [name for name in _LATER if name in schema and name not in frame.columns]
-    frame = frame.assign(**{name: _LATER[name] for name in untold})
     if wrong := sorted(set(frame.columns) ^ set(schema)):
         raise UserError(f"{path}: other columns than expected ({', '.join(wrong)}); {remedy}")
     try:

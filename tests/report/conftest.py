@@ -357,7 +357,7 @@ def save(
     results: pd.DataFrame,
     *,
     config: Mapping[str, Any] | None = None,
-    environment: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    environment: Sequence[Mapping[str, Any]] | None = None,
 ) -> Path:
     """Writes the files that every launch leaves."""
     workdir.mkdir(parents=True, exist_ok=True)
@@ -394,7 +394,7 @@ def full(workdir: Path) -> Path:
             "dataset": {"name": "digits", "canvas": 28},
             "optimizer": {"name": "adamw", "learning_rate": 1e-3},
         },
-        environment=ENVIRONMENT,
+        environment=[ENVIRONMENT],
     )
     table(workdir / "equivariance.parquet", equivariance())
     frame = predictions({key: value[0] for key, value in ROUTES.items()}, 3, 360, 0.05)
@@ -457,7 +457,7 @@ def published(workdir: Path, *, seeds: int = 3, examples: int = 10_000) -> Path:
                 {"label": "DanNet", "error": 0.35, "source": "IJCAI 2011"},
             ],
         },
-        environment=ENVIRONMENT,
+        environment=[ENVIRONMENT],
     )
     frame = predictions(
         {key: value[0] for key, value in nets.items()}, seeds, examples, rate=0.0163

@@ -481,7 +481,9 @@ def test_everything_written_by_people_is_escaped(builders, tmp_path):
     ]
     config = {"title": NASTY, "question": NASTY, "published": [{"label": NASTY, "source": NASTY}]}
     environment = {"command": ["launch.py", NASTY], "git_commit": None, "git_dirty": None}
-    workdir = builders["save"](tmp_path, pd.DataFrame(rows), config=config, environment=environment)
+    workdir = builders["save"](
+        tmp_path, pd.DataFrame(rows), config=config, environment=[environment]
+    )
     page = Page(report.write(workdir))
     assert_self_contained(page)
     assert sum(tag == "script" for tag, _ in page.elements) == 1

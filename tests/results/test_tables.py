@@ -115,21 +115,6 @@ def test_a_table_of_something_else_is_told_in_one_line(path):
         results.read(path)
 
 
-def test_a_table_without_the_later_hyperparameters_is_read_and_goes_on(path):
-    results.append(path, [row(group="a", canvas=29, optimizer="sgd")])
-    later = ["train_on", "canvas", "normalise", "model_options", "augment_ranges"]
-    later += ["optimizer", "schedule", "warmup", "final", "momentum"]
-    pd.read_parquet(path).drop(columns=later).to_parquet(path)
-    old = results.read(path)
-    assert list(old.columns) == list(results.SCHEMA)
-    assert old["accuracy"].tolist() == [0.9]
-    assert old[["canvas", "optimizer"]].to_numpy().tolist() == [[-1, ""]]
-    assert old[["final", "momentum"]].isna().all(axis=None)
-    results.append(path, [row(group="b", canvas=28, optimizer="adamw")])
-    both = results.read(path)
-    assert both[["canvas", "optimizer"]].to_numpy().tolist() == [[-1, ""], [28, "adamw"]]
-
-
 def test_a_missing_table_is_told_in_one_line(path):
     with pytest.raises(UserError, match="there is no such file"):
         results.read(path)
