@@ -165,12 +165,12 @@ def official_names() -> list[str]:
     return tfds.list_builders(with_community_datasets=False)
 
 
-def _missing(name: str, data_dir: Path | None, places: list[Path]) -> UserError:
+def _missing(name: str, data_dir: Path | None, roots: list[Path]) -> UserError:
     """Returns the error for a set that is nowhere: every place tried, and how to get it."""
     if name not in KNOWN and name.split("/")[0] not in official_names():
         return unknown(name)
     tried = [f"{folder} (idx files)" for folder in idx_folders(name, data_dir)]
-    tried += [f"{place / name} (prepared as array_record)" for place in places]
+    tried += [f"{root / name} (prepared as array_record)" for root in roots]
     looked = (
         f"Looked in {', '.join(tried)}" if tried else "No --data_dir is named, there is no home"
     )
