@@ -8,6 +8,7 @@ import pytest
 from scipy import ndimage
 
 from cnnjax import augment
+from cnnjax.augment import scenes
 
 SIZE = (16, 20)
 COUNT = 60
@@ -349,3 +350,10 @@ def test_other_bad_arguments_are_refused():
     )
     with pytest.raises(ValueError, match=expected):
         compose(*block(), pictures=jnp.ones((2, 15, 30, 3)))
+
+
+def test_at_strength_1_what_is_drawn_arrives_to_the_last_bit():
+    drawn = np.random.default_rng(0).random(1000).astype(np.float32)
+    found = scenes._parameter(jnp.asarray(drawn), (0.0, 1.0), 1.0, jnp.float32(1))
+    np.testing.assert_array_equal(found, drawn)
+    assert np.any(np.float32(1) + (drawn - np.float32(1)) != drawn)

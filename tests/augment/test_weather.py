@@ -338,6 +338,15 @@ def test_the_snowy_landscape_of_a_grey_picture():
     np.testing.assert_allclose(result.ravel(), [0.0, 0.6, 1.0, 0.6], atol=1e-6)
 
 
+def test_at_strength_1_the_multiplier_is_what_was_asked_to_the_last_bit():
+    # 1 + (0.1 − 1) is not 0.1 in float32; an eighth takes no bit away.
+    image = np.full((1, 1, 1), 0.125, np.float32)
+    result = weather.fast_snowy_landscape(
+        jax.random.key(0), image, lightness_threshold=1.0, lightness_multiplier=0.1
+    )
+    assert result.item() == np.float32(0.1) / 8
+
+
 def test_parameters_are_drawn_evenly_from_their_range():
     image = np.full((1, 1, 1), 0.2, np.float32)
     results = many(weather.fast_snowy_landscape, 2000, image, lightness_multiplier=(1.0, 4.0))
