@@ -7,7 +7,8 @@ with the default ranges of `cnnjax.augment` and a draw of its own for every imag
 `jax.jit(jax.vmap(operation))`, draws included, of floats and of bytes; a ratio is of the same type
 on both sides. Each peer is used as its users would:
 
-- Albumentations: one image after another in a Python loop, once as uint8 and once as float32;
+- Albumentations: one image after another in a Python loop, once as uint8 and once as float32, and
+  their results stacked to the batch that a step takes and that all others make;
 - kornia and dm_pix, augmax: whole batches, the latter two under jit and vmap;
 - torch: whole batches in plain eager code, as torchvision's functions have it.
 
@@ -172,6 +173,7 @@ def albumentations(dtype: str) -> Mapping[str, Prepare]:
 
     os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # it would ask the network for a newer one
     import albumentations as A
+    import numpy as np
 
     slant, fifth = math.degrees(math.atan(0.2)), (-0.1, 0.1)
 
@@ -230,12 +232,7 @@ def albumentations(dtype: str) -> Mapping[str, Prepare]:
 
     def prepare(transform: A.BasicTransform, side: int) -> Call:
         images = batch(side, dtype)
-
-        def call() -> None:
-            for image in images:
-                transform(image=image)
-
-        return call
+        return lambda: np.stack([transform(image=image)["image"] for image in images])
 
     found = {name: functools.partial(prepare, each) for name, each in transforms.items()}
     # A crop's size depends on the image's.

@@ -89,13 +89,24 @@ def mean_along(image, length, angle, points):
 
 @pytest.mark.parametrize("length", [5.0, 14.0])
 def test_the_gradient_of_motion_is_its_transpose(length):
-    # Sums of a few rows of the kernel at a time, and a loop over the rows of a large one.
+    # One sum of shifted images, and several after each other.
     image, other = picture(), picture(seed=1)
     op = functools.partial(motion_blur, KEY, length=length, angle=30.0)
     blurred, transposed = jax.jit(lambda image: jax.vjp(op, image))(image)
     np.testing.assert_allclose(
         np.vdot(blurred, other), np.vdot(image, transposed(other)[0]), rtol=1e-5
     )
+
+
+@pytest.mark.parametrize("length", [1.0, 2.5, 4.0, 5.0, 6.0, 8.0, 12.0, 16.0, 31.0])
+def test_no_weight_of_a_path_is_left_out(length):
+    # The weights sum to 1: white would turn grey. 45° crosses the most pixels.
+    white = np.ones((1, 1, 1), np.float32)
+    op = functools.partial(motion_blur, length=length)
+    keys = jax.random.split(KEY, 2000)
+    np.testing.assert_allclose(jax.jit(jax.vmap(op, (0, None)))(keys, white), 1, atol=1e-5)
+    for angle in (-45.0, 45.0):
+        np.testing.assert_allclose(op(KEY, white, angle=angle), 1, atol=1e-6)
 
 
 def test_motion_paints_a_point_along_its_angle():
