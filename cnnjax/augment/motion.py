@@ -55,11 +55,15 @@ class Motion:
         bilinearly, and beyond its border they are the border's.
       old_size: (height, width) of the input.
       new_size: (height, width) of the result.
+      upright: Whether rows stay rows and columns columns, whatever was drawn, as under shifts,
+        scalings and mirroring: the entries [0, 1] and [1, 0] of its one matrix, a 2 × 3 one, are 0.
+        An image is then read along one axis after the other, which is faster.
     """
 
     steps: tuple
     old_size: tuple[int, int] = dataclasses.field(metadata={"static": True})
     new_size: tuple[int, int] = dataclasses.field(metadata={"static": True})
+    upright: bool = dataclasses.field(default=False, metadata={"static": True})
 
     def __post_init__(self) -> None:
         for name in ("old_size", "new_size"):
@@ -105,7 +109,8 @@ def compose(motions: Sequence[Motion]) -> Motion:
                 steps[-1] = _product(step, steps[-1])
             else:
                 steps.append(step)
-    return Motion(tuple(steps), motions[0].old_size, motions[-1].new_size)
+    upright = all(motion.upright for motion in motions)
+    return Motion(tuple(steps), motions[0].old_size, motions[-1].new_size, upright)
 
 
 def move_image(
@@ -329,11 +334,14 @@ def _check_size(name: str, size: tuple[int, ...], motion: Motion) -> None:
         raise ValueError(f"{name} of size {tuple(size)}: the motion is for {motion.old_size}")
 
 
-def _sources(motion: Motion) -> Float[Array, "2 height width"]:
-    """The position to read for each pixel of the result."""
+def _sources(motion: Motion) -> Float[Array, "2 height width"] | tuple[Array, Array]:
+    """The position to read for each pixel of the result; of an upright one rows and columns."""
     height, width = motion.new_size
     y = jnp.arange(height, dtype=jnp.float32)[:, None]
     x = jnp.arange(width, dtype=jnp.float32)[None, :]
+    if motion.upright:
+        ((rows, columns),) = motion.steps
+        return rows[0] * y + rows[2], columns[1] * x + columns[2]
     for number, step in enumerate(motion.steps):
         if step.ndim == 2:
             y, x = _project(step, y, x)

@@ -21,22 +21,29 @@ from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Float, Shaped
 
 from cnnjax.ops.pixels import floats, whole
+from cnnjax.ops.stored import on_stored
 
 Images = Float[Array | np.ndarray, "*batch height width channels"]
 AnyImages = Shaped[Array | np.ndarray, "*batch height width channels"]
 Coordinates = Float[Array | np.ndarray, "*#batch 2 new_height new_width"]
+Mesh = tuple[
+    Float[Array | np.ndarray, "*#batch new_height 1"],
+    Float[Array | np.ndarray, "*#batch 1 new_width"],
+]
 Matrices = Float[Array | np.ndarray, "*batch 2 3"]
 
 # What numpy.pad calls the four continuations, and how many pixels of each are laid around an image
 # so that no pixel that is interpolated needs a test.
 _PADDING = {"constant": "constant", "edge": "edge", "reflect": "symmetric", "wrap": "wrap"}
 _RIM = {"bilinear": 1, "bicubic": 3}
+# Which pixels are mixed, from the one before the position.
+_TAPS = {"bilinear": range(2), "bicubic": range(-1, 3)}
 
 
 @functools.partial(jax.jit, static_argnames=("order", "border", "fill"))
 def resample(
     images: AnyImages,
-    coordinates: Coordinates,
+    coordinates: Coordinates | Mesh,
     *,
     order: str = "bilinear",
     border: str = "constant",
@@ -63,7 +70,10 @@ def resample(
     Args:
       images: One image or any number of leading batch axes.
       coordinates: The row and the column to read for each pixel of the result, in pixels. Leading
-        axes as in `images`, or 1, or none, where all images share their coordinates.
+        axes as in `images`, or 1, or none, where all images share their coordinates. Where rows
+        stay rows, as under shifts and scalings, a pair may stand here, (…, height, 1) the rows
+        and (…, 1, width) the columns, as numpy.ogrid has them: images are then interpolated along
+        one axis after the other, which gives the same up to rounding in less time.
       order: The interpolation.
       border: How images continue.
       fill: The value outside, on the scale of the images; only "constant" reads it.
@@ -73,7 +83,7 @@ def resample(
 
     Raises:
       ValueError: `order` or `border` is not known, images that are neither floats nor uint8 are to
-        be interpolated, or the coordinates are not pairs.
+        be interpolated, or the coordinates are of another shape.
 
     Reference:
       Keys: Cubic convolution interpolation for digital image processing. IEEE Transactions on
@@ -88,7 +98,7 @@ def resample(
     >>> resample(image, jnp.stack([rows, columns]), border="edge")[0, :, 0].tolist()
     [1.0, 4.0, 4.0]
     """
-    images, coordinates = jnp.asarray(images), jnp.asarray(coordinates)
+    images = jnp.asarray(images)
     if order not in ("nearest", *_RIM):
         raise ValueError(f"order={order!r}: expected one of nearest, {', '.join(_RIM)}")
     of_numbers = images.dtype == np.uint8 or jnp.issubdtype(images.dtype, jnp.floating)
@@ -97,12 +107,22 @@ def resample(
             f"images of type {images.dtype}: expected floats or uint8, or order='nearest'"
         )
     _check_border(border)
+
+    def with_batch_axes(positions: Array, own: int) -> Array:
+        return positions[(None,) * (images.ndim - 3 - (positions.ndim - own))]
+
+    if isinstance(coordinates, tuple):
+        rows, columns = _checked_mesh(coordinates)
+        if order != "nearest":
+            rows, columns = with_batch_axes(rows, 2), with_batch_axes(columns, 2)
+            return _reader(_read_mesh, order, border, fill)(images, rows, columns)
+        coordinates = jnp.stack(jnp.broadcast_arrays(rows, columns), -3)
+    coordinates = jnp.asarray(coordinates)
     if coordinates.ndim < 3 or coordinates.shape[-3] != 2:
         raise ValueError(
             f"coordinates of shape {coordinates.shape}: expected (…, 2, height, width)"
         )
-    missing = images.ndim - 3 - (coordinates.ndim - 3)
-    return _reader(order, border, fill)(images, coordinates[(None,) * missing])
+    return _reader(_read, order, border, fill)(images, with_batch_axes(coordinates, 3))
 
 
 def padded(
@@ -133,25 +153,34 @@ def _check_border(border: str) -> None:
         raise ValueError(f"border={border!r}: expected one of {', '.join(_PADDING)}")
 
 
+def _checked_mesh(coordinates: tuple) -> tuple[Array, Array]:
+    if len(coordinates) == 2:
+        rows, columns = map(jnp.asarray, coordinates)
+        if min(rows.ndim, columns.ndim) >= 2 and rows.shape[-1] == columns.shape[-2] == 1:
+            return rows, columns
+    shapes = ", ".join(str(jnp.shape(each)) for each in coordinates)
+    raise ValueError(f"coordinates of shapes {shapes}: expected (…, height, 1) and (…, 1, width)")
+
+
 @functools.cache
-def _reader(order: str, border: str, fill: float | int) -> Callable[[Array, Array], Array]:
-    """Gives `_read`, such that a vmap over it becomes one more batch axis.
+def _reader(read: Callable, order: str, border: str, fill: float | int) -> Callable[..., Array]:
+    """Gives `_read` or `_read_mesh`, such that a vmap over it becomes one more batch axis.
 
     What jax.vmap itself makes of a gather takes half as long again on the CPU. A rule for vmap
-    cannot be differentiated backwards, hence the derivative is told to use `_read` as it is.
+    cannot be differentiated backwards, hence the derivative is told to use `read` as it is.
     """
-    plain = functools.partial(_read, order=order, border=border, fill=fill)
+    plain = functools.partial(read, order=order, border=border, fill=fill)
     batched = custom_vmap(plain)
 
     @batched.def_vmap
     def as_batch(
-        count: int, mapped: Sequence[bool], images: Array, coordinates: Array
+        count: int, mapped: Sequence[bool], images: Array, *positions: Array
     ) -> tuple[Array, bool]:
         if not mapped[0]:
             images = jnp.broadcast_to(images, (count, *images.shape))
-        if not mapped[1]:
-            coordinates = coordinates[None]
-        return batched(images, coordinates), True
+        each = zip(positions, mapped[1:], strict=True)
+        own = [position if is_mapped else position[None] for position, is_mapped in each]
+        return batched(images, *own), True
 
     reader = jax.custom_jvp(batched)
     reader.defjvp(functools.partial(jax.jvp, plain))
@@ -163,16 +192,31 @@ def _read(
 ) -> Array:
     batch, channels = images.shape[:-3], images.shape[-1]
     size = coordinates.shape[-2:]
-    positions = jnp.broadcast_to(coordinates, (*batch, 2, *size))
-    positions = positions.reshape(math.prod(batch), 2, *size)
-    # The pixel and its weight come from one coordinate. Were the compiler to simplify the two uses
-    # apart, they could round differently and disagree by a whole pixel; the barrier forbids it.
-    positions = jax.lax.optimization_barrier(positions)
+    positions = _flat(coordinates, batch, 3)
     if order == "nearest":
         result = _nearest(images, positions, border, fill)
     else:
         result = _interpolated(images, positions, order, border, fill)
     return result.reshape(*batch, *size, channels)
+
+
+def _read_mesh(
+    images: Array, rows: Array, columns: Array, *, order: str, border: str, fill: float | int
+) -> Array:
+    batch, channels = images.shape[:-3], images.shape[-1]
+    size = rows.shape[-2], columns.shape[-1]
+    y, x = _flat(rows, batch, 2), _flat(columns, batch, 2)
+    result = _interpolated_along_axes(images, y, x, order, border, fill)
+    return result.reshape(*batch, *size, channels)
+
+
+def _flat(positions: Array, batch: tuple[int, ...], own: int) -> Array:
+    """Positions for each image of the batch, which becomes one axis."""
+    shape = positions.shape[-own:]
+    positions = jnp.broadcast_to(positions, (*batch, *shape)).reshape(math.prod(batch), *shape)
+    # The pixel and its weight come from one coordinate. Were the compiler to simplify the two uses
+    # apart, they could round differently and disagree by a whole pixel; the barrier forbids it.
+    return jax.lax.optimization_barrier(positions)
 
 
 def _nearest(images: Array, positions: Array, border: str, fill: float | int) -> Array:
@@ -203,57 +247,88 @@ def _nearest(images: Array, positions: Array, border: str, fill: float | int) ->
 def _interpolated(
     images: Array, positions: Array, order: str, border: str, fill: float | int
 ) -> Array:
-    *batch, height, width, channels = images.shape
-    # A rim around the image stands for everything outside.
+    rim = _with_rim(images, order, border, fill)
+    count, row = rim.shape[1:3]
+    pixels = rim.reshape(-1, rim.shape[-1])
+    top, down = _between(positions[:, 0], images.shape[-3], count, order, border)
+    left, right = _between(positions[:, 1], images.shape[-2], row, order, border)
+    first = jnp.arange(len(rim), dtype=jnp.uint32) * (count * row)
+    corner = first[:, None, None] + whole(top) * row + whole(left)
+    right, down = _weight(right[..., None], images), _weight(down[..., None], images)
+    # Each corner is fetched once and named: with the expression written out twice, what the CPU
+    # compiler made of the whole was fourteen times slower.
+    lines = [
+        _mixed(right, [_fetched(pixels, corner + (i * row + j)) for j in _TAPS[order]])
+        for i in _TAPS[order]
+    ]
+    return _as_images(_mixed(down, lines), images, order)
+
+
+def _interpolated_along_axes(
+    images: Array, y: Array, x: Array, order: str, border: str, fill: float | int
+) -> Array:
+    """As `_interpolated` for the mesh of rows y and columns x: two taps a pixel in place of four."""
+    rim = _with_rim(images, order, border, fill)
+    top, down = _between(y[..., 0], images.shape[-3], rim.shape[1], order, border)
+    left, right = _between(x[..., 0, :], images.shape[-2], rim.shape[2], order, border)
+    # Here, where a place is of a whole column, vmap's gather is the faster one.
+    columns = jax.vmap(lambda lines, place: _fetched(lines.swapaxes(0, 1), place).swapaxes(0, 1))
+    right = _weight(right[:, None, :, None], images)
+    across = _mixed(right, [columns(rim, whole(left) + j) for j in _TAPS[order]])
+
+    @on_stored
+    def along_columns(across: Array, top: Array, down: Array) -> Array:
+        lines = across.reshape(*across.shape[:2], across.shape[2] * across.shape[3])
+        return _mixed(down, [jax.vmap(_fetched)(lines, whole(top) + i) for i in _TAPS[order]])
+
+    result = along_columns(across, top, _weight(down[..., None], images))
+    return _as_images(result, images, order)
+
+
+def _with_rim(images: Array, order: str, border: str, fill: float | int) -> Array:
+    """The images of the batch with a rim around each, which stands for everything outside."""
     before = _RIM[order]
     # A bilinear read at the very end of the rim takes all of its value from the second of two
     # pixels, p + 1·(q − p), which rounds unless q is 0 or p. Otherwise it gets one pixel more.
     after = before + (order == "bicubic" or (border == "constant" and fill != 0))
-    rims = [(0, 0)] * len(batch) + [(before, after), (before, after), (0, 0)]
+    rims = [(0, 0)] * (images.ndim - 3) + [(before, after), (before, after), (0, 0)]
     rim = padded(images, rims, border=border, fill=fill)
-    pixels = rim.reshape(-1, channels)
-    y = _inside(positions[:, 0], height, border, before)
-    x = _inside(positions[:, 1], width, border, before)
-    row, column = width + before + after, 1
-    first = jnp.arange(len(positions), dtype=jnp.uint32) * ((height + before + after) * row)
-
-    of_bytes = images.dtype == np.uint8
-    computed = jnp.float32 if of_bytes else images.dtype
-
-    def fetch(top: Array, left: Array, offsets: Sequence[int]) -> list[Array]:
-        corner = first[:, None, None] + whole(top) * row + whole(left)
-        taps = [pixels.at[corner + offset].get(mode="promise_in_bounds") for offset in offsets]
-        # Converted here, so that what is waited for, the memory, holds bytes.
-        return [tap.astype(computed) for tap in taps]
-
-    def rounded(result: Array) -> Array:
-        return (result + 0.5).astype(np.uint8) if of_bytes else result
-
-    top = jnp.minimum(jnp.floor(y), height + before + after - 2)
-    left = jnp.minimum(jnp.floor(x), width + before + after - 2)
-    down = (y - top)[..., None].astype(computed)
-    right = (x - left)[..., None].astype(computed)
-
-    # Each corner is fetched once and named: with the expression written out twice, what the CPU
-    # compiler made of the whole was fourteen times slower.
-    if order == "bilinear":
-        a, b, c, d = fetch(top, left, (0, column, row, row + column))
-        upper = a + right * (b - a)
-        lower = c + right * (d - c)
-        return rounded(upper + down * (lower - upper))
-
-    offsets = [i * row + j * column for i in range(-1, 3) for j in range(-1, 3)]
-    taps = fetch(top, left, offsets)
-    across = _keys(right)
-    lines = [_weighted(across, taps[i : i + 4]) for i in (0, 4, 8, 12)]
-    result = _weighted(_keys(down), lines)
-    return rounded(jnp.clip(result, 0, 255) if of_bytes else result)
+    return rim.reshape(-1, *rim.shape[-3:])
 
 
-def _weighted(weights: Sequence[Array], values: Sequence[Array]) -> Array:
-    """Σ w·v of four pixels; one whose weight is 1 is given back exactly."""
-    a, b, c, d = (weight * value for weight, value in zip(weights, values, strict=True))
+def _between(
+    position: Array, length: int, with_rim: int, order: str, border: str
+) -> tuple[Array, Array]:
+    """The pixel of the rim before a position, and how far it is behind it."""
+    position = _inside(position, length, border, _RIM[order])
+    pixel = jnp.minimum(jnp.floor(position), with_rim - 2)
+    return pixel, position - pixel
+
+
+def _fetched(pixels: Array, place: Array) -> Array:
+    taken = pixels.at[place].get(mode="promise_in_bounds")
+    # Converted here, so that what is waited for, the memory, holds bytes.
+    return taken.astype(jnp.float32) if pixels.dtype == np.uint8 else taken
+
+
+def _weight(part: Array, images: Array) -> Array:
+    return part.astype(jnp.float32 if images.dtype == np.uint8 else images.dtype)
+
+
+def _mixed(t: Array, taps: Sequence[Array]) -> Array:
+    """What is between two pixels at the part t of the way, or between the middle two of four."""
+    if len(taps) == 2:
+        return taps[0] + t * (taps[1] - taps[0])
+    # One whose weight is 1 is given back exactly.
+    a, b, c, d = (weight * tap for weight, tap in zip(_keys(t), taps, strict=True))
     return a + b + c + d
+
+
+def _as_images(result: Array, images: Array, order: str) -> Array:
+    if images.dtype != np.uint8:
+        return result
+    result = jnp.clip(result, 0, 255) if order == "bicubic" else result
+    return (result + 0.5).astype(np.uint8)
 
 
 def _folded(position: Array, length: int, border: str) -> Array:

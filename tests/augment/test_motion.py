@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -295,6 +297,36 @@ def test_composition_is_one_matrix_and_agrees_with_one_after_the_other():
     # Two interpolations blur a smooth picture by little, away from the border.
     once = augment.move_image(smooth, both)
     np.testing.assert_allclose(once[14:-14, 14:-14], twice[14:-14, 14:-14], atol=2e-3)
+
+
+UPRIGHT = ["translate_x", "translate_y", "scale", "crop_and_pad"]
+UPRIGHT += ["horizontal_flip", "vertical_flip", "crop"]
+
+
+@pytest.mark.parametrize("names", [*[[name] for name in UPRIGHT], UPRIGHT], ids="-".join)
+def test_an_upright_motion_is_read_as_any_other(names):
+    image = np.random.default_rng(0).random((*SIZE, 3)).astype(np.float32)
+
+    @jax.jit
+    @jax.vmap
+    def both(key):
+        motion = drawn(names, key)
+        assert motion.upright
+        return [
+            (augment.move_image(image, each), augment.move_mask(image[..., 0], each))
+            for each in (motion, dataclasses.replace(motion, upright=False))
+        ]
+
+    (image, mask), (image_as_any_other, mask_as_any_other) = both(KEYS)
+    # A position of 40 is known to 4e-6 of a pixel.
+    np.testing.assert_allclose(image, image_as_any_other, atol=2e-5)
+    np.testing.assert_array_equal(mask, mask_as_any_other)
+
+
+@pytest.mark.parametrize("name", ["rotate", "shear_x", "shear_y", "perspective", "elastic"])
+def test_what_turns_or_bends_is_not_upright(name):
+    for names in ([name], ["scale", name], [name, "crop"]):
+        assert not drawn(names, KEYS[0]).upright
 
 
 def test_displacements_between_matrices_are_read_where_the_picture_is():

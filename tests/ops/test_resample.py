@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -222,6 +224,75 @@ def test_bicubic_enlarges_as_pillow_does_away_from_the_border():
     np.testing.assert_allclose(found[6:-6, 6:-6], expected[6:-6, 6:-6], atol=1e-5)
 
 
+def mesh(shape, seed=9, low=-4, high=11):
+    """Rows and columns of a mesh, some of them whole, for images of some batch axes."""
+    draws = np.random.default_rng(seed)
+    rows = draws.uniform(low, high, (*shape, 7, 1)).astype(np.float32)
+    columns = draws.uniform(low, high, (*shape, 1, 8)).astype(np.float32)
+    rows[..., 2:4, :] = np.round(rows[..., 2:4, :])
+    columns[..., 3:5] = np.round(columns[..., 3:5])
+    return rows, columns
+
+
+def plane(rows, columns):
+    return np.stack(np.broadcast_arrays(rows, columns), -3)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.uint8])
+@pytest.mark.parametrize("fill", [0, 1])
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_mesh_is_read_as_its_plane(order, border, fill, kind):
+    images = np.random.default_rng(0).uniform(0, 255, (2, 3, 6, 5, 3)).astype(kind)
+    rows, columns = mesh((2, 3))
+    read = functools.partial(resample, order=order, border=border, fill=fill)
+
+    def same(found, expected):
+        assert found.dtype == kind
+        # What a sum gives depends on how it was compiled; at a half, bytes round either way.
+        levels = np.abs(found.astype(np.float32) - expected.astype(np.float32))
+        assert levels.max() <= (1 if kind == np.uint8 else 2e-4)
+        assert np.mean(levels > 2e-4) < 1e-3
+
+    expected = read(images, plane(rows, columns))
+    same(read(images, (rows, columns)), expected)
+    same(jax.vmap(jax.vmap(read))(images, (rows, columns)), expected)
+    # Shared by all images, and rows of their own with columns that are shared.
+    shared = read(images, (rows[0, 0], columns[0, 0]))
+    same(shared, read(images, plane(rows[0, 0], columns[0, 0])))
+    mixed = jax.vmap(lambda image, row: read(image, (row, columns[0, 0])))(images[0], rows[0])
+    same(mixed, read(images[0], plane(rows[0], columns[0, 0])))
+    # Whole positions give pixels, bit for bit.
+    whole = read(images, (np.arange(6.0)[::-1, None], np.arange(5.0)[None]))
+    np.testing.assert_array_equal(whole, images[..., ::-1, :, :])
+
+
+def test_a_mesh_has_the_gradients_of_its_plane():
+    images, (rows, columns) = random_image((3, 5, 6, 2)), mesh((3,), low=-1, high=6)
+    columns[..., 3:5] += 0.1  # at whole numbers the derivative jumps
+    rows[..., 2:4, :] += 0.1
+
+    def loss(images, rows, columns, read):
+        return jnp.sum(jnp.sin(read(images, rows, columns)))
+
+    def of_plane(images, rows, columns):
+        return resample(images, jnp.stack(jnp.broadcast_arrays(rows, columns), -3))
+
+    def of_mesh(images, rows, columns):
+        return jax.vmap(lambda image, *pair: resample(image, pair))(images, rows, columns)
+
+    expected = jax.grad(loss, (0, 1, 2))(images, rows, columns, of_plane)
+    for derivative in (jax.grad, jax.jacfwd):
+        found = derivative(loss, (0, 1, 2))(images, rows, columns, of_mesh)
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_an_empty_batch_of_a_mesh_stays_empty():
+    read = resample(np.zeros((0, 6, 5, 3), np.float32), mesh(()))
+    assert read.shape == (0, 7, 8, 3)
+
+
 @pytest.mark.parametrize(("order", "border"), [("nearest", "wrap"), ("bicubic", "reflect")])
 def test_vmap_in_every_arrangement_is_a_batch(order, border):
     generator = np.random.default_rng(7)
@@ -321,3 +392,9 @@ def test_maps_and_coordinates_of_other_shapes_are_refused(unchecked):
     for shape in ((4, 5, 2), (3, 4, 5), (4, 5)):
         with pytest.raises(ValueError, match=r"coordinates of shape .*: expected \(…, 2, height"):
             resample(image, np.zeros(shape, np.float32))
+    rows, columns = mesh(())
+    for pair in ((columns, rows), (rows, columns[0]), (rows,), (rows, columns, rows)):
+        with pytest.raises(
+            ValueError, match=r"coordinates of shapes .*: expected \(…, height, 1\)"
+        ):
+            resample(image, pair)
