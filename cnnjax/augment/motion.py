@@ -334,8 +334,8 @@ def _check_size(name: str, size: tuple[int, ...], motion: Motion) -> None:
         raise ValueError(f"{name} of size {tuple(size)}: the motion is for {motion.old_size}")
 
 
-def _sources(motion: Motion) -> Float[Array, "2 height width"] | tuple[Array, Array]:
-    """The position to read for each pixel of the result; of an upright one rows and columns."""
+def _sources(motion: Motion) -> tuple[Array, Array] | Float[Array, "2 height width"]:
+    """The rows and the columns to read, in the form that is read fastest: see `resample`."""
     height, width = motion.new_size
     y = jnp.arange(height, dtype=jnp.float32)[:, None]
     x = jnp.arange(width, dtype=jnp.float32)[None, :]
@@ -350,7 +350,9 @@ def _sources(motion: Motion) -> Float[Array, "2 height width"] | tuple[Array, Ar
         else:
             down, right = _displacements(step, y, x)
             y, x = y + down, x + right
-    return jnp.stack([y, x])
+    divided = any(step.shape[0] == 3 for step in motion.steps)
+    # What is divided for each pixel would be so for each of its channels.
+    return jnp.stack([y, x]) if divided else (y, x)
 
 
 def _displacements(field: Array, y: Array, x: Array) -> tuple[Array, Array]:

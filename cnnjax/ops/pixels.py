@@ -51,7 +51,9 @@ def as_pixels(
     """
     if dtype != np.uint8:
         return jnp.asarray(values, dtype)
-    return (255 * jnp.clip(single(jnp.asarray(values)), 0, 1) + 0.5).astype(np.uint8)
+    levels = 255 * jnp.clip(single(jnp.asarray(values)), 0, 1)
+    # Whole by `whole`, for an ordinary conversion takes up to half of the time of brightening.
+    return whole(jnp.floor(levels + 0.5)).astype(np.uint8)
 
 
 def clipped(

@@ -26,9 +26,9 @@ from cnnjax.ops.stored import on_stored
 Images = Float[Array | np.ndarray, "*batch height width channels"]
 AnyImages = Shaped[Array | np.ndarray, "*batch height width channels"]
 Coordinates = Float[Array | np.ndarray, "*#batch 2 new_height new_width"]
-Mesh = tuple[
-    Float[Array | np.ndarray, "*#batch new_height 1"],
-    Float[Array | np.ndarray, "*#batch 1 new_width"],
+Pair = tuple[
+    Float[Array | np.ndarray, "*#batch #new_height #new_width"],
+    Float[Array | np.ndarray, "*#batch #new_height #new_width"],
 ]
 Matrices = Float[Array | np.ndarray, "*batch 2 3"]
 
@@ -43,7 +43,7 @@ _TAPS = {"bilinear": range(2), "bicubic": range(-1, 3)}
 @functools.partial(jax.jit, static_argnames=("order", "border", "fill"))
 def resample(
     images: AnyImages,
-    coordinates: Coordinates | Mesh,
+    coordinates: Coordinates | Pair,
     *,
     order: str = "bilinear",
     border: str = "constant",
@@ -70,10 +70,10 @@ def resample(
     Args:
       images: One image or any number of leading batch axes.
       coordinates: The row and the column to read for each pixel of the result, in pixels. Leading
-        axes as in `images`, or 1, or none, where all images share their coordinates. Where rows
-        stay rows, as under shifts and scalings, a pair may stand here, (…, height, 1) the rows
-        and (…, 1, width) the columns, as numpy.ogrid has them: images are then interpolated along
-        one axis after the other, which gives the same up to rounding in less time.
+        axes as in `images`, or 1, or none, where all images share their coordinates. A pair may
+        stand here, the rows and the columns, (…, height, width) both. Where rows stay rows, as
+        under shifts and scalings, they may be (…, height, 1) and (…, 1, width), as numpy.ogrid has
+        them: images are then interpolated along one axis after the other, in less time.
       order: The interpolation.
       border: How images continue.
       fill: The value outside, on the scale of the images; only "constant" reads it.
@@ -101,8 +101,8 @@ def resample(
     images = jnp.asarray(images)
     if order not in ("nearest", *_RIM):
         raise ValueError(f"order={order!r}: expected one of nearest, {', '.join(_RIM)}")
-    of_numbers = images.dtype == np.uint8 or jnp.issubdtype(images.dtype, jnp.floating)
-    if order != "nearest" and not of_numbers:
+    of_bytes = images.dtype == np.uint8
+    if order != "nearest" and not (of_bytes or jnp.issubdtype(images.dtype, jnp.floating)):
         raise ValueError(
             f"images of type {images.dtype}: expected floats or uint8, or order='nearest'"
         )
@@ -112,10 +112,11 @@ def resample(
         return positions[(None,) * (images.ndim - 3 - (positions.ndim - own))]
 
     if isinstance(coordinates, tuple):
-        rows, columns = _checked_mesh(coordinates)
-        if order != "nearest":
-            rows, columns = with_batch_axes(rows, 2), with_batch_axes(columns, 2)
-            return _reader(_read_mesh, order, border, fill)(images, rows, columns)
+        rows, columns = _checked_pair(coordinates)
+        # Bytes wait for the memory that positions of their own would take, floats do not.
+        if order != "nearest" and (of_bytes or _is_mesh(rows, columns)):
+            pair = with_batch_axes(rows, 2), with_batch_axes(columns, 2)
+            return _reader(_read_pair, order, border, fill)(images, *pair)
         coordinates = jnp.stack(jnp.broadcast_arrays(rows, columns), -3)
     coordinates = jnp.asarray(coordinates)
     if coordinates.ndim < 3 or coordinates.shape[-3] != 2:
@@ -153,18 +154,26 @@ def _check_border(border: str) -> None:
         raise ValueError(f"border={border!r}: expected one of {', '.join(_PADDING)}")
 
 
-def _checked_mesh(coordinates: tuple) -> tuple[Array, Array]:
+def _checked_pair(coordinates: tuple) -> tuple[Array, Array]:
     if len(coordinates) == 2:
         rows, columns = map(jnp.asarray, coordinates)
-        if min(rows.ndim, columns.ndim) >= 2 and rows.shape[-1] == columns.shape[-2] == 1:
+        same = rows.shape[-2:] == columns.shape[-2:]
+        if min(rows.ndim, columns.ndim) >= 2 and (same or _is_mesh(rows, columns)):
             return rows, columns
     shapes = ", ".join(str(jnp.shape(each)) for each in coordinates)
-    raise ValueError(f"coordinates of shapes {shapes}: expected (…, height, 1) and (…, 1, width)")
+    raise ValueError(
+        f"coordinates of shapes {shapes}: expected (…, height, width) twice, or (…, height, 1) and "
+        "(…, 1, width)"
+    )
+
+
+def _is_mesh(rows: Array, columns: Array) -> bool:
+    return rows.shape[-1] == columns.shape[-2] == 1
 
 
 @functools.cache
 def _reader(read: Callable, order: str, border: str, fill: float | int) -> Callable[..., Array]:
-    """Gives `_read` or `_read_mesh`, such that a vmap over it becomes one more batch axis.
+    """Gives `_read` or `_read_pair`, such that a vmap over it becomes one more batch axis.
 
     What jax.vmap itself makes of a gather takes half as long again on the CPU. A rule for vmap
     cannot be differentiated backwards, hence the derivative is told to use `read` as it is.
@@ -196,18 +205,18 @@ def _read(
     if order == "nearest":
         result = _nearest(images, positions, border, fill)
     else:
-        result = _interpolated(images, positions, order, border, fill)
+        result = _interpolated(images, positions[:, 0], positions[:, 1], order, border, fill)
     return result.reshape(*batch, *size, channels)
 
 
-def _read_mesh(
+def _read_pair(
     images: Array, rows: Array, columns: Array, *, order: str, border: str, fill: float | int
 ) -> Array:
     batch, channels = images.shape[:-3], images.shape[-1]
     size = rows.shape[-2], columns.shape[-1]
     y, x = _flat(rows, batch, 2), _flat(columns, batch, 2)
-    result = _interpolated_along_axes(images, y, x, order, border, fill)
-    return result.reshape(*batch, *size, channels)
+    interpolated = _interpolated_along_axes if _is_mesh(rows, columns) else _interpolated
+    return interpolated(images, y, x, order, border, fill).reshape(*batch, *size, channels)
 
 
 def _flat(positions: Array, batch: tuple[int, ...], own: int) -> Array:
@@ -245,13 +254,13 @@ def _nearest(images: Array, positions: Array, border: str, fill: float | int) ->
 
 
 def _interpolated(
-    images: Array, positions: Array, order: str, border: str, fill: float | int
+    images: Array, y: Array, x: Array, order: str, border: str, fill: float | int
 ) -> Array:
     rim = _with_rim(images, order, border, fill)
     count, row = rim.shape[1:3]
     pixels = rim.reshape(-1, rim.shape[-1])
-    top, down = _between(positions[:, 0], images.shape[-3], count, order, border)
-    left, right = _between(positions[:, 1], images.shape[-2], row, order, border)
+    top, down = _between(y, images.shape[-3], count, order, border)
+    left, right = _between(x, images.shape[-2], row, order, border)
     first = jnp.arange(len(rim), dtype=jnp.uint32) * (count * row)
     corner = first[:, None, None] + whole(top) * row + whole(left)
     right, down = _weight(right[..., None], images), _weight(down[..., None], images)
@@ -267,7 +276,7 @@ def _interpolated(
 def _interpolated_along_axes(
     images: Array, y: Array, x: Array, order: str, border: str, fill: float | int
 ) -> Array:
-    """As `_interpolated` for the mesh of rows y and columns x: two taps a pixel in place of four."""
+    """As `_interpolated` for a mesh of rows y and columns x: two taps a pixel in place of four."""
     rim = _with_rim(images, order, border, fill)
     top, down = _between(y[..., 0], images.shape[-3], rim.shape[1], order, border)
     left, right = _between(x[..., 0, :], images.shape[-2], rim.shape[2], order, border)
