@@ -106,7 +106,8 @@ def motion_blur(
     rows = jnp.maximum(0, 1 - jnp.abs(-jnp.sin(turn) * along[:, None] - offset))
     columns = jnp.maximum(0, 1 - jnp.abs(jnp.cos(turn) * along[:, None] - offset))
     weights = jnp.einsum("pi,pj->ij", rows, columns, precision="highest") / points
-    return _correlate_along(draw.pixel_image(image), weights.astype(jnp.float32))
+    most = min(_most_pixels(high / 2), weights.size)
+    return _correlate_along(draw.pixel_image(image), weights.astype(jnp.float32), most)
 
 
 @jax.jit  # its branch would be compiled anew for each call that is not compiled itself
@@ -126,13 +127,37 @@ def _correlate_separably(image: Array, weights: Array) -> Array:
     return _within(across(jnp.clip(down, 0, 1), weights), image)
 
 
-@jax.jit  # for its branches, as above
-def _correlate_along(image: Array, weights: Array) -> Array:
-    """Correlates every channel with a window in which only a straight path has weights.
+@functools.cache
+def _most_pixels(half: float) -> int:
+    """The largest number of pixels that get a weight from a path of ±half pixels, at any angle.
 
-    A sum of shifted images, one for each weight of the path, wherever they lie. A sum over the
-    whole window takes one and a half times as long for 7 × 7 and eight times for 41 × 41; a
-    convolution with a kernel of each image's own, longer still.
+    Pixel (i, j) gets one where |t·sin θ − i| < 1 and |t·cos θ − j| < 1 for a t from −half to half.
+    Which do changes only at angles where two ends of these three ranges of t fall together: one
+    angle between each two of them tells for all, and an eighth of the circle for the rest.
+    """
+    half = max(half, SMALLEST)
+    reach = math.ceil(half) + 1
+    ends = np.arange(reach + 2)
+    slopes = np.arctan2(ends[:, None], ends).ravel()
+    turns = np.arccos(np.minimum(ends / half, 1))
+    changes = np.unique(np.concatenate([slopes, turns, np.pi / 2 - turns]))
+    changes = changes[changes <= np.pi / 4 + SMALLEST]
+    angles = (changes[1:] + changes[:-1])[:, None] / 2
+    pixels = np.arange(-reach, reach + 1)
+    first = np.maximum((pixels - 1) / np.cos(angles), -half)[:, :, None]
+    last = np.minimum((pixels + 1) / np.cos(angles), half)[:, :, None]
+    first = np.maximum(first, ((pixels - 1) / np.sin(angles))[:, None, :])
+    last = np.minimum(last, ((pixels + 1) / np.sin(angles))[:, None, :])
+    return int(np.sum(first < last, (1, 2)).max())
+
+
+@functools.partial(jax.jit, static_argnames="most")  # for its branches, as above
+def _correlate_along(image: Array, weights: Array, most: int) -> Array:
+    """Correlates every channel with a window of which `most` weights at most are not 0.
+
+    A sum of shifted images, one for each such weight, wherever they lie. A sum over the whole
+    window takes one and a half times as long for 7 × 7 and eight times for 41 × 41; a convolution
+    with a kernel of each image's own, longer still.
     """
     height, width, channels = image.shape
     count, rim = len(weights), len(weights) // 2
@@ -140,8 +165,6 @@ def _correlate_along(image: Array, weights: Array) -> Array:
     # In one axis every shift is a single distance, and what is added has no rows to begin anew. The
     # last shift reaches a little beyond the last row: there is one more.
     flat = _mirrored(image, (rim, rim + 1), (rim, rim)).ravel()
-    # A path crosses few pixels: no length and angle were found to give weights to more than these.
-    most = min(3 * count + 2, count**2)
     chosen, place = jax.lax.top_k(weights.ravel(), most)
     start = place // count * row + place % count * channels
     total = jnp.zeros(height * row, flat.dtype)
