@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Integer, Num, PRNGKeyArray, Shaped
 
 from cnnjax.augment import Motion, Randomisation, compose_scene, mask_of, move_points
+from cnnjax.augment.draw import check_size, whole_number
 from cnnjax.ops import unit
 
 LEAST_VISIBLE = 0.25
@@ -86,8 +87,9 @@ def scene(
 
     Raises:
       ValueError: There is no image, or not one label, a whole number, or mask of its size, for
-        each; the numbers of objects are not 0 ≤ least ≤ most and 1 ≤ most; the channels do not fit
-        the images, or the pictures the scene, or there are no pictures.
+        each; the size is no pair; the numbers of objects are no whole numbers with 0 ≤ least ≤ most
+        and 1 ≤ most; the channels do not fit the images, or the pictures the scene, or there are no
+        pictures.
 
     >>> import jax, numpy as np
     >>> from cnnjax.data import scenes
@@ -113,8 +115,10 @@ def scene(
         raise ValueError("no pictures: expected at least one ground to choose from, or None")
     own = images.shape[-1]
     channels = own if channels is None else channels
-    if not (0 <= least <= most and most >= 1):
-        raise ValueError(f"least={least}, most={most}: expected 0 ≤ least ≤ most, and most ≥ 1")
+    check_size(size)
+    least, most = whole_number("least", least, least=0), whole_number("most", most, least=1)
+    if least > most:
+        raise ValueError(f"least={least}, most={most}: expected least ≤ most")
     if own not in (1, channels):
         raise ValueError(f"channels={channels}: expected {own}, as many as the images have")
     key, which_key, count_key = jax.random.split(key, 3)

@@ -250,16 +250,20 @@ def test_a_scene_may_be_empty():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"least": 2, "most": 1}, "least=2, most=1: expected 0 ≤ least ≤ most"),
-        ({"least": 0, "most": 0}, "and most ≥ 1"),
+        ({"least": 2, "most": 1}, "least=2, most=1: expected least ≤ most"),
+        ({"least": -1}, "least=-1: expected a whole number ≥ 0"),
+        ({"least": 0, "most": 0}, "most=0: expected a whole number ≥ 1"),
+        ({"most": 2.0}, r"most=2\.0: expected a whole number ≥ 1"),
+        ({"size": (8,)}, r"size=\(8,\): expected \(height, width\)"),
         ({"channels": 1}, "channels=1: expected 3, as many as the images have"),
         ({"pictures": jnp.ones((0, 9, 9, 3))}, "no pictures: expected at least one ground"),
         ({"pictures": jnp.ones((1, 7, 9, 3))}, r"pictures of shape \(1, 7, 9, 3\): expected at"),
     ],
 )
-def test_bad_arguments_are_refused(options, message):
+def test_bad_arguments_are_refused(options, message, unchecked):
+    options = {"size": (8, 8)} | options
     with pytest.raises(ValueError, match=message):
-        scenes.scene(KEYS[0], jnp.ones((2, 4, 4, 3)), jnp.array([0, 1]), size=(8, 8), **options)
+        scenes.scene(KEYS[0], jnp.ones((2, 4, 4, 3)), jnp.array([0, 1]), **options)
 
 
 def test_labels_and_masks_are_as_many_as_the_images(unchecked):
