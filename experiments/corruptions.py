@@ -14,7 +14,7 @@ Not all corruptions are new to all networks: the distortions move images as five
 less, the two policies also rotate, shear, shift and solarise, and RandAugment changes brightness
 and contrast.
 
-Digits, 440 runs, n = 10, 13 min 46 s on two cores beside other work: LeNet-5 with AugMix makes the
+Digits, 440 runs, n = 10, 7 min 21 s on two cores beside other work: LeNet-5 with AugMix makes the
 fewest errors, mCE 78 ± 5 %, level with RandAugment (80 ± 4 %), distortions (83 ± 10 %) and LeNet-5
 alone (88 ± 10 %), and clear below the plain network (100 ± 3 %). So are AugMix (88 ± 2 %) and
 RandAugment (93 ± 2 %) on the plain network, and HOG + linear (90 ± 1 %). Clear above it lie its own
@@ -36,16 +36,16 @@ leave 9 % of its errors under translation and make 7.5 times as many under salt 
 every network with convolutions makes at least 1.6 times as many, and HOG 4.2 times. Deskewed
 networks leave 3 to 6 % under translation, and make 2 to 3 times as many under cutout.
 
-Fashion-MNIST, 132 runs, n = 3, 54 minutes beside other work, before snow, one of the nineteen, fell
-on an image's first rows as on the others: here the plain network trained with
-RandAugment (mCE 92 ± 3 %), AugMix (94 ± 2 %) or distortions at half strength (95 ± 2 %) makes the
-fewest errors, level with each other and clear below the plain network (100 ± 4 %). No network with
-convolutions or local connections has a lower mean than that: LeNet-5 has 104 ± 9 % with AugMix, 116
-± 5 % alone, global pooling 150 ± 5 %; HOG has 138.1 ± 0.6 %. They make fewer errors than the plain
-network where clothes move (LeNet-5 with doubled distortions 39 % under shear, 42 % under
-translation), and 1.9 to 3 times as many under salt and pepper. Deskewed networks leave 23 to 27 %
-under shear and 29 to 36 % under translation, and make 1.3 to 1.9 times as many under cutout, fog,
-brightness and coarse salt.
+Fashion-MNIST, 132 runs, n = 3, 33 minutes beside other work: here the plain network trained with
+RandAugment (mCE 92 ± 3 %), AugMix (94 ± 2 %) or distortions at half strength (95 ± 1 %) makes the
+fewest errors, level with each other and clear below the plain network (100 ± 3 %), the last of them
+barely. No network with convolutions or local connections has a lower mean than that: LeNet-5 has
+103 ± 7 % with AugMix, 117 ± 9 % alone, global pooling 150 ± 6 %; HOG has 138.3 ± 0.6 %. They make
+fewer errors than the plain network where clothes move (LeNet-5 with doubled distortions 39 % under
+shear, 41 % under translation), and 1.8 to 3 times as many under salt and pepper. Deskewed networks
+leave 23 to 27 % under shear and 29 to 36 % under translation, and make 1.3 to 1.9 times as many
+under cutout, fog, brightness and coarse salt. An earlier launch, before snow fell on an image's
+first rows as on the others, had read the test set too; it told the same.
 """
 
 import pathlib
