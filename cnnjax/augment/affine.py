@@ -18,8 +18,8 @@ from cnnjax.augment.geometry import (
 from cnnjax.augment.motion import Motion, move_image
 
 
-def _affine(matrix: Array, size: Size, *, upright: bool = False) -> Motion:
-    return Motion((matrix,), size, size, upright)
+def _affine(matrix: Array, size: Size) -> Motion:
+    return Motion((matrix,), size, size)
 
 
 def draw_rotate(
@@ -213,7 +213,7 @@ def draw_translate_x(
       ValueError: A parameter is outside its range.
     """
     f = draw.parameter(key, "fraction", fraction, neutral=0, strength=strength)
-    return _affine(affine_matrix(translation=(0.0, f * size[1]), size=size), size, upright=True)
+    return _affine(affine_matrix(translation=(0.0, f * size[1]), size=size), size)
 
 
 def translate_x(
@@ -247,7 +247,7 @@ def translate_x(
         low ≤ high.
     """
     motion = draw_translate_x(key, draw.size_of(image), fraction=fraction, strength=strength)
-    return move_image(image, motion, order=order, border=border, fill=fill)
+    return move_image(image, motion, order=order, border=border, fill=fill, upright=True)
 
 
 def draw_translate_y(
@@ -268,7 +268,7 @@ def draw_translate_y(
       ValueError: A parameter is outside its range.
     """
     f = draw.parameter(key, "fraction", fraction, neutral=0, strength=strength)
-    return _affine(affine_matrix(translation=(f * size[0], 0.0), size=size), size, upright=True)
+    return _affine(affine_matrix(translation=(f * size[0], 0.0), size=size), size)
 
 
 def translate_y(
@@ -302,7 +302,7 @@ def translate_y(
         low ≤ high.
     """
     motion = draw_translate_y(key, draw.size_of(image), fraction=fraction, strength=strength)
-    return move_image(image, motion, order=order, border=border, fill=fill)
+    return move_image(image, motion, order=order, border=border, fill=fill, upright=True)
 
 
 def draw_scale(
@@ -329,7 +329,7 @@ def draw_scale(
       ValueError: A parameter is outside its range.
     """
     drawn = draw.several(1 + each_axis, key, "factor", factor, 1, strength, SMALLEST_SCALE)
-    return _affine(affine_matrix(scale=(drawn[0], drawn[-1]), size=size), size, upright=True)
+    return _affine(affine_matrix(scale=(drawn[0], drawn[-1]), size=size), size)
 
 
 def scale(
@@ -367,7 +367,7 @@ def scale(
     motion = draw_scale(
         key, draw.size_of(image), factor=factor, each_axis=each_axis, strength=strength
     )
-    return move_image(image, motion, order=order, border=border, fill=fill)
+    return move_image(image, motion, order=order, border=border, fill=fill, upright=True)
 
 
 def _flips(key: Array, probability: Number, strength: Scalar) -> Bool[Array, ""]:
@@ -393,7 +393,7 @@ def draw_horizontal_flip(
       ValueError: A parameter is outside its range.
     """
     sign = jnp.where(_flips(key, probability, strength), -1.0, 1.0)
-    return _affine(affine_matrix(scale=(1.0, sign), size=size), size, upright=True)
+    return _affine(affine_matrix(scale=(1.0, sign), size=size), size)
 
 
 def horizontal_flip(
@@ -436,7 +436,7 @@ def draw_vertical_flip(
       ValueError: A parameter is outside its range.
     """
     sign = jnp.where(_flips(key, probability, strength), -1.0, 1.0)
-    return _affine(affine_matrix(scale=(sign, 1.0), size=size), size, upright=True)
+    return _affine(affine_matrix(scale=(sign, 1.0), size=size), size)
 
 
 def vertical_flip(

@@ -28,7 +28,7 @@ POINTS_PER_PIXEL = 8
 # Shifted images in a sum that is stored before the next are added.
 TERMS = 28
 
-# Keeps the Gaussian of deviation 0 a number; e^(−1/2·SMALLEST²) is 0 in float32.
+# Keeps the Gaussian of deviation 0 a number; e^(−1/(2·SMALLEST²)) is 0 in float32.
 SMALLEST = 1e-3
 
 
@@ -89,7 +89,7 @@ def motion_blur(
         than the upper end of the range, which the window is made for.
 
     Returns:
-      The blurred image, in [0, 1]. For length 0 it is the image, bit for bit.
+      The blurred image, in [0, 1]. For length 0 it is the image, bit for bit, if it is finite.
 
     Raises:
       ValueError: `length` is not a range of numbers ≥ 0 or `angle` not a range.
@@ -135,20 +135,19 @@ def _most_pixels(half: float) -> int:
     Which do changes only at angles where two ends of these three ranges of t fall together: one
     angle between each two of them tells for all, and an eighth of the circle for the rest.
     """
-    half = max(half, SMALLEST)
-    reach = math.ceil(half) + 1
-    ends = np.arange(reach + 2)
+    half = max(half, 1e-3)  # a point has no direction
+    ends = np.arange(math.ceil(half) + 2)
     slopes = np.arctan2(ends[:, None], ends).ravel()
     turns = np.arccos(np.minimum(ends / half, 1))
     changes = np.unique(np.concatenate([slopes, turns, np.pi / 2 - turns]))
-    changes = changes[changes <= np.pi / 4 + SMALLEST]
+    changes = changes[changes < np.pi / 4 + 1e-3]
     angles = (changes[1:] + changes[:-1])[:, None] / 2
-    pixels = np.arange(-reach, reach + 1)
-    first = np.maximum((pixels - 1) / np.cos(angles), -half)[:, :, None]
-    last = np.minimum((pixels + 1) / np.cos(angles), half)[:, :, None]
-    first = np.maximum(first, ((pixels - 1) / np.sin(angles))[:, None, :])
-    last = np.minimum(last, ((pixels + 1) / np.sin(angles))[:, None, :])
-    return int(np.sum(first < last, (1, 2)).max())
+    # Row by row: the part of the path that comes near enough, and the columns that this is near to.
+    rows = np.arange(-ends[-2], ends[-1])
+    first = np.maximum((rows - 1) / np.sin(angles), -half)
+    last = np.minimum((rows + 1) / np.sin(angles), half)
+    columns = np.ceil(last * np.cos(angles) + 1) - np.floor(first * np.cos(angles) - 1) - 1
+    return int(np.sum(np.where(first < last, columns, 0), 1).max())
 
 
 @functools.partial(jax.jit, static_argnames="most")  # for its branches, as above
@@ -167,21 +166,46 @@ def _correlate_along(image: Array, weights: Array, most: int) -> Array:
     flat = _mirrored(image, (rim, rim + 1), (rim, rim)).ravel()
     chosen, place = jax.lax.top_k(weights.ravel(), most)
     start = place // count * row + place % count * channels
-    total = jnp.zeros(height * row, flat.dtype)
+    total = _sum_of_shifted(flat, chosen, start, height * row)
+    return _within(total.reshape(height, row)[:, : width * channels], image)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(3,))
+def _sum_of_shifted(flat: Array, weights: Array, starts: Array, length: int) -> Array:
+    """Σ_k weights[k] · flat[starts[k] : starts[k] + length]."""
+    total = jnp.zeros(length, flat.dtype)
     # Beyond two dozen terms or so the CPU takes ever longer for each.
-    for first in range(0, most, TERMS):
-        terms = range(first, min(first + TERMS, most))
+    for first in range(0, len(weights), TERMS):
+        terms = range(first, min(first + TERMS, len(weights)))
 
         @on_stored
         def add(
-            flat: Array, total: Array, chosen: Array, start: Array, terms: range = terms
+            flat: Array, total: Array, weights: Array, starts: Array, terms: range = terms
         ) -> Array:
             for k in terms:
-                total = total + chosen[k] * jax.lax.dynamic_slice(flat, (start[k],), total.shape)
+                total = total + weights[k] * jax.lax.dynamic_slice(flat, (starts[k],), (length,))
             return total
 
-        total = add(flat, total, chosen, start)
-    return _within(total.reshape(height, row)[:, : width * channels], image)
+        total = add(flat, total, weights, starts)
+    return total
+
+
+@_sum_of_shifted.defjvp
+def _derivative(
+    length: int, primals: tuple[Array, Array, Array], tangents: tuple[Array, Array, Array]
+) -> tuple[Array, Array]:
+    """The terms in a loop: unrolled, each would take an image of memory on the way back."""
+
+    def in_a_loop(flat: Array, weights: Array, starts: Array) -> Array:
+        def add(total: Array, each: tuple[Array, Array]) -> tuple[Array, None]:
+            weight, start = each
+            return total + weight * jax.lax.dynamic_slice(flat, (start,), (length,)), None
+
+        return jax.lax.scan(add, jnp.zeros(length, flat.dtype), (weights, starts))[0]
+
+    flat, weights, starts = primals
+    change = in_a_loop(tangents[0], weights, starts) + in_a_loop(flat, tangents[1], starts)
+    return _sum_of_shifted(flat, weights, starts, length), change
 
 
 def _mirrored(image: Array, rows: tuple[int, int], columns: tuple[int, int]) -> Array:

@@ -62,7 +62,7 @@ def draw_crop(
     new_size = size if new_size is None else new_size
     y, x = _corner(key, size, new_size, padding, position, strength) - padding
     matrix = jnp.eye(2, 3).at[0, 2].set(y).at[1, 2].set(x)
-    return Motion((matrix,), size, new_size, upright=True)
+    return Motion((matrix,), size, new_size)
 
 
 def crop(
@@ -150,7 +150,7 @@ def draw_crop_and_pad(
     (down, y), (across, x) = axis(top, bottom, size[0]), axis(left, right, size[1])
     zero = jnp.zeros_like(y)
     matrix = jnp.stack([jnp.stack([down, zero, y]), jnp.stack([zero, across, x])])
-    return Motion((matrix,), size, size, upright=True)
+    return Motion((matrix,), size, size)
 
 
 def crop_and_pad(
@@ -190,4 +190,4 @@ def crop_and_pad(
       imgaug's CropAndPad with keep_size=True.
     """
     motion = draw_crop_and_pad(key, draw.size_of(image), fraction=fraction, strength=strength)
-    return move_image(image, motion, order=order, border=border, fill=fill)
+    return move_image(image, motion, order=order, border=border, fill=fill, upright=True)

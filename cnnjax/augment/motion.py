@@ -55,15 +55,11 @@ class Motion:
         bilinearly, and beyond its border they are the border's.
       old_size: (height, width) of the input.
       new_size: (height, width) of the result.
-      upright: Whether rows stay rows and columns columns, whatever was drawn, as under shifts,
-        scalings and mirroring: the entries [0, 1] and [1, 0] of its one matrix, a 2 × 3 one, are 0.
-        An image is then read along one axis after the other, which is faster.
     """
 
     steps: tuple
     old_size: tuple[int, int] = dataclasses.field(metadata={"static": True})
     new_size: tuple[int, int] = dataclasses.field(metadata={"static": True})
-    upright: bool = dataclasses.field(default=False, metadata={"static": True})
 
     def __post_init__(self) -> None:
         for name in ("old_size", "new_size"):
@@ -109,8 +105,7 @@ def compose(motions: Sequence[Motion]) -> Motion:
                 steps[-1] = _product(step, steps[-1])
             else:
                 steps.append(step)
-    upright = all(motion.upright for motion in motions)
-    return Motion(tuple(steps), motions[0].old_size, motions[-1].new_size, upright)
+    return Motion(tuple(steps), motions[0].old_size, motions[-1].new_size)
 
 
 def move_image(
@@ -120,6 +115,7 @@ def move_image(
     order: str = "bilinear",
     border: str = "constant",
     fill: Number = 0.0,
+    upright: bool = False,
 ) -> Num[Array, "new_height new_width channels"]:
     """Moves an image by one resample.
 
@@ -129,6 +125,9 @@ def move_image(
       order: "nearest", "bilinear" or "bicubic": see `ops.resample`.
       border: How the image continues: "constant", "edge", "reflect" or "wrap".
       fill: What is outside with "constant", in [0, 1].
+      upright: Whether rows are known to stay rows, and columns columns, as under shifts, scalings
+        and mirroring. The image is then read along one axis after the other, in less time; what
+        the motion's one matrix, a 2 × 3 one, has at [0, 1] and [1, 0] is taken for 0.
 
     Returns:
       The moved image, of the image's type. "bicubic" overshoots beside edges and is clipped to
@@ -136,13 +135,15 @@ def move_image(
 
     Raises:
       ValueError: An option is not known, `fill` is outside [0, 1], the image is neither of floats
-        nor of bytes, or the motion was drawn for another size.
+        nor of bytes, or the motion was drawn for another size, or is no single 2 × 3 matrix where
+        `upright` says so.
     """
     image = pixel_image(image)
     _check_size("image", image.shape[:2], motion)
     check_fill(fill)
     outside = fill_of(fill, image.dtype)
-    result = resample(image, _sources(motion), order=order, border=border, fill=outside)
+    sources = _upright_sources(motion) if upright else _sources(motion)
+    result = resample(image, sources, order=order, border=border, fill=outside)
     # What becomes bytes is clipped there.
     return jnp.clip(result, 0, 1) if order == "bicubic" and result.dtype != np.uint8 else result
 
@@ -339,9 +340,6 @@ def _sources(motion: Motion) -> tuple[Array, Array] | Float[Array, "2 height wid
     height, width = motion.new_size
     y = jnp.arange(height, dtype=jnp.float32)[:, None]
     x = jnp.arange(width, dtype=jnp.float32)[None, :]
-    if motion.upright:
-        ((rows, columns),) = motion.steps
-        return rows[0] * y + rows[2], columns[1] * x + columns[2]
     for number, step in enumerate(motion.steps):
         if step.ndim == 2:
             y, x = _project(step, y, x)
@@ -353,6 +351,18 @@ def _sources(motion: Motion) -> tuple[Array, Array] | Float[Array, "2 height wid
     divided = any(step.shape[0] == 3 for step in motion.steps)
     # What is divided for each pixel would be so for each of its channels.
     return jnp.stack([y, x]) if divided else (y, x)
+
+
+def _upright_sources(motion: Motion) -> tuple[Array, Array]:
+    """As `_sources`, of a matrix under which rows stay rows: as a mesh."""
+    shapes = [step.shape for step in motion.steps]
+    if shapes != [(2, 3)]:
+        raise ValueError(f"upright=True with steps of shapes {shapes}: expected one 2 × 3 matrix")
+    ((rows, columns),) = motion.steps
+    height, width = motion.new_size
+    y = jnp.arange(height, dtype=jnp.float32)[:, None]
+    x = jnp.arange(width, dtype=jnp.float32)[None, :]
+    return rows[0] * y + rows[2], columns[1] * x + columns[2]
 
 
 def _displacements(field: Array, y: Array, x: Array) -> tuple[Array, Array]:

@@ -1,6 +1,6 @@
 """Resampling: reading images between their pixels.
 
-One gather serves every geometric operation of the package. An image continues beyond its border
+One reading serves every geometric operation of the package. An image continues beyond its border
 pixel by pixel, and the interpolation knows it: with zeros outside, a value read half a pixel
 outside is half of the border pixel. That is `mode="grid-constant"`, `cval=0`, `order=1` of
 scipy.ndimage; it is continuous in the coordinates, whereas scipy's `mode="constant"` drops to 0 at
@@ -43,7 +43,7 @@ _TAPS = {"bilinear": range(2), "bicubic": range(-1, 3)}
 @functools.partial(jax.jit, static_argnames=("order", "border", "fill"))
 def resample(
     images: AnyImages,
-    coordinates: Coordinates | Pair,
+    coordinates: Coordinates | Pair | list,
     *,
     order: str = "bilinear",
     border: str = "constant",
@@ -111,7 +111,7 @@ def resample(
     def with_batch_axes(positions: Array, own: int) -> Array:
         return positions[(None,) * (images.ndim - 3 - (positions.ndim - own))]
 
-    if isinstance(coordinates, tuple):
+    if isinstance(coordinates, tuple | list):
         rows, columns = _checked_pair(coordinates)
         # Bytes wait for the memory that positions of their own would take, floats do not.
         if order != "nearest" and (of_bytes or _is_mesh(rows, columns)):
@@ -154,7 +154,7 @@ def _check_border(border: str) -> None:
         raise ValueError(f"border={border!r}: expected one of {', '.join(_PADDING)}")
 
 
-def _checked_pair(coordinates: tuple) -> tuple[Array, Array]:
+def _checked_pair(coordinates: Sequence) -> tuple[Array, Array]:
     if len(coordinates) == 2:
         rows, columns = map(jnp.asarray, coordinates)
         same = rows.shape[-2:] == columns.shape[-2:]

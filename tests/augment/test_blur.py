@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from cnnjax.augment.blur import gaussian_blur, motion_blur
+from cnnjax.augment.blur import _most_pixels, gaussian_blur, motion_blur
 
 KEY = jax.random.key(0)
 
@@ -107,6 +107,19 @@ def test_no_weight_of_a_path_is_left_out(length):
     np.testing.assert_allclose(jax.jit(jax.vmap(op, (0, None)))(keys, white), 1, atol=1e-5)
     for angle in (-45.0, 45.0):
         np.testing.assert_allclose(op(KEY, white, angle=angle), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize(("length", "most"), [(2.0, 7), (5.0, 19), (8.0, 27)])
+def test_a_path_crosses_so_many_pixels(length, most):
+    # Counted over a fine grid of angles, of all pixels that are nearer than 1 along both axes.
+    points = np.linspace(-length / 2, length / 2, 2001)
+    pixels = np.arange(-8, 9)
+    counts = []
+    for angle in np.linspace(1e-6, np.pi / 4, 400):
+        rows = np.abs(np.sin(angle) * points - pixels[:, None]) < 1
+        columns = np.abs(np.cos(angle) * points - pixels[:, None]) < 1
+        counts.append(np.sum(rows.astype(int) @ columns.astype(int).T > 0))
+    assert _most_pixels(length / 2) == max(counts) == most
 
 
 def test_motion_paints_a_point_along_its_angle():

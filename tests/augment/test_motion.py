@@ -1,5 +1,3 @@
-import dataclasses
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -311,22 +309,32 @@ def test_an_upright_motion_is_read_as_any_other(names):
     @jax.vmap
     def both(key):
         motion = drawn(names, key)
-        assert motion.upright
-        return [
-            (augment.move_image(image, each), augment.move_mask(image[..., 0], each))
-            for each in (motion, dataclasses.replace(motion, upright=False))
-        ]
+        return [augment.move_image(image, motion, upright=upright) for upright in (True, False)]
 
-    (image, mask), (image_as_any_other, mask_as_any_other) = both(KEYS)
     # A position of 40 is known to 4e-6 of a pixel.
-    np.testing.assert_allclose(image, image_as_any_other, atol=2e-5)
-    np.testing.assert_array_equal(mask, mask_as_any_other)
+    np.testing.assert_allclose(*both(KEYS), atol=2e-5)
 
 
-@pytest.mark.parametrize("name", ["rotate", "shear_x", "shear_y", "perspective", "elastic"])
-def test_what_turns_or_bends_is_not_upright(name):
-    for names in ([name], ["scale", name], [name, "crop"]):
-        assert not drawn(names, KEYS[0]).upright
+@pytest.mark.parametrize("names", [["perspective"], ["elastic"], ["elastic", "scale"]])
+def test_what_is_no_single_matrix_is_not_upright(names):
+    image = np.ones((*SIZE, 1), np.float32)
+    with pytest.raises(ValueError, match=r"upright=True with steps of shapes .*: expected one 2"):
+        augment.move_image(image, drawn(names, KEYS[0]), upright=True)
+
+
+def test_a_traced_choice_between_two_motions():
+    image = np.random.default_rng(0).random((*SIZE, 1)).astype(np.float32)
+
+    @jax.jit
+    def either(turned):
+        draws = [
+            lambda: augment.draw_rotate(KEYS[0], SIZE),
+            lambda: augment.draw_scale(KEYS[0], SIZE),
+        ]
+        return augment.move_image(image, jax.lax.cond(turned, *draws))
+
+    np.testing.assert_allclose(either(True), augment.rotate(KEYS[0], image), atol=2e-5)
+    np.testing.assert_allclose(either(False), augment.scale(KEYS[0], image), atol=2e-5)
 
 
 def test_displacements_between_matrices_are_read_where_the_picture_is():

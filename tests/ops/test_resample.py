@@ -263,6 +263,12 @@ def test_a_mesh_is_read_as_its_plane(order, border, fill, kind):
     same(shared, read(images, plane(rows[0, 0], columns[0, 0])))
     mixed = jax.vmap(lambda image, row: read(image, (row, columns[0, 0])))(images[0], rows[0])
     same(mixed, read(images[0], plane(rows[0], columns[0, 0])))
+    shared_rows = jax.vmap(lambda image, column: read(image, (rows[0, 0], column)))
+    same(shared_rows(images, columns[:, 0]), read(images, plane(rows[0, 0], columns[:, :1])))
+    # Planes that are one column wide are no mesh.
+    narrow = plane(rows, columns)[..., :1]
+    same(read(images, (narrow[..., 0, :, :], narrow[..., 1, :, :])), read(images, narrow))
+    same(read(images, list(np.ogrid[:4.5, :3.5])), read(images, np.mgrid[:4.5, :3.5]))
     # Whole positions give pixels, bit for bit.
     whole = read(images, (np.arange(6.0)[::-1, None], np.arange(5.0)[None]))
     np.testing.assert_array_equal(whole, images[..., ::-1, :, :])
