@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from cnnjax import augment
+from cnnjax.augment.motion import _reciprocal
 
 SIZE = (40, 48)
 COUNT = 24
@@ -320,6 +321,32 @@ def test_what_is_no_single_matrix_is_not_upright(names):
     image = np.ones((*SIZE, 1), np.float32)
     with pytest.raises(ValueError, match=r"upright=True with steps of shapes .*: expected one 2"):
         augment.move_image(image, drawn(names, KEYS[0]), upright=True)
+
+
+def test_the_reciprocal_is_one_to_the_last_bits_and_of_one_exactly():
+    depth = np.concatenate([[1.0], np.geomspace(1e-6, 1e6, 100_001)]).astype(np.float32)
+    for reciprocal in (_reciprocal, jax.jit(_reciprocal)):
+        found = np.asarray(reciprocal(jnp.asarray(depth)), np.float64)
+        assert found[0] == 1
+        np.testing.assert_allclose(found * depth.astype(np.float64), 1, atol=2e-7)
+
+
+@pytest.mark.parametrize("names", [["perspective"], ["rotate"], ["elastic", "perspective"]])
+def test_bytes_are_moved_as_their_floats(names):
+    image = np.random.default_rng(0).integers(0, 256, (*SIZE, 3)).astype(np.uint8)
+
+    @jax.jit
+    @jax.vmap
+    def both(key):
+        motion = drawn(names, key)
+        return (
+            augment.move_image(image, motion),
+            255 * augment.move_image(image.astype(np.float32) / 255, motion),
+        )
+
+    found, expected = both(KEYS)
+    # Half a level by rounding, and positions that are known to 4e-6 of a pixel.
+    np.testing.assert_allclose(found, expected, rtol=0, atol=0.503)
 
 
 def test_a_traced_choice_between_two_motions():
