@@ -21,7 +21,7 @@ the peer's images a second, and above 1 we are faster. Peers that are not instal
 `pip install -c constraints.txt -e '.[bench]'`. `--only=rotate,elastic` times these two. The table
 goes to the terminal and, with the figures of every round, to `--out`.
 
-Measured on two cores in 12 minutes: experiments/augment_speed.md; README.md tells where we are
+Measured on two cores in 10 minutes: experiments/augment_speed.md; README.md tells where we are
 ahead and where behind, and why.
 """
 
