@@ -336,11 +336,14 @@ def _check_size(name: str, size: tuple[int, ...], motion: Motion) -> None:
         raise ValueError(f"{name} of size {tuple(size)}: the motion is for {motion.old_size}")
 
 
+def _canvas(size: tuple[int, int]) -> tuple[Float[Array, "height 1"], Float[Array, "1 width"]]:
+    y, x = (jnp.arange(length, dtype=jnp.float32) for length in size)
+    return y[:, None], x[None, :]
+
+
 def _sources(motion: Motion, *, quickly: bool = False) -> tuple[Array, Array]:
     """The row and the column to read for each pixel of the result."""
-    height, width = motion.new_size
-    y = jnp.arange(height, dtype=jnp.float32)[:, None]
-    x = jnp.arange(width, dtype=jnp.float32)[None, :]
+    y, x = _canvas(motion.new_size)
     for number, step in enumerate(motion.steps):
         if step.ndim == 2:
             y, x = _project(step, y, x, _reciprocal if quickly else jnp.reciprocal)
@@ -358,9 +361,7 @@ def _upright_sources(motion: Motion) -> tuple[Array, Array]:
     if shapes != [(2, 3)]:
         raise ValueError(f"upright=True with steps of shapes {shapes}: expected one 2 × 3 matrix")
     ((rows, columns),) = motion.steps
-    height, width = motion.new_size
-    y = jnp.arange(height, dtype=jnp.float32)[:, None]
-    x = jnp.arange(width, dtype=jnp.float32)[None, :]
+    y, x = _canvas(motion.new_size)
     return rows[0] * y + rows[2], columns[1] * x + columns[2]
 
 

@@ -73,13 +73,18 @@ Every field of the configuration that a run may differ in is here, by the last w
 `model_options` and `augment_ranges` are JSON.
 """
 
-EQUIVARIANCE = {
+_MEMBER = {
     "group": "str",
     "member": "int64",
     "route": "str",
     "label": "str",
     "family": "str",
     "seed": "int64",
+}
+"""What the tables beside the results tell of whom a row is about."""
+
+EQUIVARIANCE = {
+    **_MEMBER,
     "initial": "bool",
     "layer": "str",
     "layer_index": "int64",
@@ -90,12 +95,7 @@ EQUIVARIANCE = {
 """Columns of equivariance.parquet."""
 
 PREDICTIONS = {
-    "group": "str",
-    "member": "int64",
-    "route": "str",
-    "label": "str",
-    "family": "str",
-    "seed": "int64",
+    **_MEMBER,
     "index": "int64",
     "truth": "int64",
     "first": "int64",
